@@ -84,6 +84,18 @@ func (id *ID) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// MarshalBinary returns the 32 bytes, so that encoders write a key of any role as one byte string.
+func (id ID) MarshalBinary() ([]byte, error) { return id[:], nil }
+
+// UnmarshalBinary takes exactly 32 bytes.
+func (id *ID) UnmarshalBinary(b []byte) error {
+	if len(b) != len(id) {
+		return fmt.Errorf("key id has %d bytes, want %d", len(b), len(id))
+	}
+	copy(id[:], b)
+	return nil
+}
+
 // ParseID decodes 64 lower-case hexadecimal digits. Upper case is refused: one key, one spelling.
 func ParseID(s string) (ID, error) {
 	var id ID

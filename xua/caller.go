@@ -43,6 +43,8 @@ type Caller struct {
 	// Name is a display name for the audit trail, such as a certificate's subject. It is a claim of the
 	// caller: never decide by it.
 	Name string
+	// Address is the network address that the request came from, host only, for the audit trail.
+	Address string
 }
 
 // Authenticated reports whether anybody stands behind c.

@@ -1,0 +1,14 @@
+package ledger
+
+import "collimate/keys"
+
+// Unsigned returns what Parse would return for a body signed by a key, without the cost of the signature: for
+// tests of many transactions that are not about signatures.
+func Unsigned(chainID string, by keys.ID, body Body) (*Transaction, error) {
+	body = body.canonical()
+	body, err := parsePayload(encode(payload{Kind: body.Kind(), Body: encode(body)}))
+	if err != nil {
+		return nil, err
+	}
+	return &Transaction{Signer: by, Body: body, chainID: chainID}, nil
+}

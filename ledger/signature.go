@@ -1,0 +1,94 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"math/big"
+
+	"github.com/veraison/go-cose"
+
+	"collimate/keys"
+)
+
+// algorithmOf returns the one COSE algorithm that a key signs with. RSA signs with PS256: RS256 would do as
+// well, but two algorithms for a key are two sets of bytes for one intent. ledger-spec 3.4
+func algorithmOf(pub crypto.PublicKey) (cose.Algorithm, error) {
+	if err := keys.Supported(pub); err != nil {
+		return 0, err
+	}
+	switch k := pub.(type) {
+	case *ecdsa.PublicKey:
+		if k.Curve == elliptic.P384() {
+			return cose.AlgorithmES384, nil
+		}
+		return cose.AlgorithmES256, nil
+	case *rsa.PublicKey:
+		return cose.AlgorithmPS256, nil
+	case ed25519.PublicKey:
+		return cose.AlgorithmEdDSA, nil
+	}
+	return 0, keys.ErrUnsupportedKey
+}
+
+// parseSPKI returns the key of a SubjectPublicKeyInfo, which must be in the one encoding that Go writes: a
+// key has one KeyID.
+func parseSPKI(der []byte) (crypto.PublicKey, error) {
+	pub, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		return nil, err
+	}
+	again, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(again, der) {
+		return nil, errors.New("the public key is not in DER as RFC 5480, RFC 3279 or RFC 8410 give it")
+	}
+	return pub, nil
+}
+
+// checkForm applies the acceptance rule that the algorithms leave open, so that nobody but the signer can change
+// the bytes, and with them the TxID, of a transaction. A signature has the length of its key, without added zeros;
+// and of the two ECDSA signatures (r, s) and (r, n-s) that anybody can turn into each other, it is the one with
+// s <= n/2. Ed25519 (RFC 8032, s < L) and PSS have no such twin. ledger-spec 3.5
+func checkForm(pub crypto.PublicKey, sig []byte) error {
+	switch k := pub.(type) {
+	case *ecdsa.PublicKey:
+		size := (k.Curve.Params().BitSize + 7) / 8
+		if len(sig) != 2*size {
+			return errors.New("an ECDSA signature is r and s in the length of the curve")
+		}
+		if s := new(big.Int).SetBytes(sig[size:]); s.Cmp(halfOrder(k.Curve)) > 0 {
+			return errors.New("the s of the ECDSA signature is above half the order")
+		}
+	case *rsa.PublicKey:
+		if len(sig) != k.Size() {
+			return errors.New("an RSA signature has the length of the modulus")
+		}
+	case ed25519.PublicKey:
+		if len(sig) != ed25519.SignatureSize {
+			return errors.New("an Ed25519 signature has 64 bytes")
+		}
+	}
+	return nil
+}
+
+// normalise makes the signature one that checkForm accepts.
+func normalise(pub crypto.PublicKey, sig []byte) {
+	k, ok := pub.(*ecdsa.PublicKey)
+	if !ok {
+		return
+	}
+	half := sig[len(sig)/2:]
+	if s := new(big.Int).SetBytes(half); s.Cmp(halfOrder(k.Curve)) > 0 {
+		s.Sub(k.Curve.Params().N, s).FillBytes(half)
+	}
+}
+
+func halfOrder(c elliptic.Curve) *big.Int { return new(big.Int).Rsh(c.Params().N, 1) }

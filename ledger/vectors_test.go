@@ -1,0 +1,353 @@
+package ledger_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"collimate/keys"
+	"collimate/ledger"
+)
+
+// The vectors are frozen: other programs and other languages hold the same files. A vector that fails means that
+// the code must change, not the vector. A new one is added by writing it here and running with -update once.
+var update = flag.Bool("update", false, "write testdata/vectors anew")
+
+type hexBytes []byte
+
+func (h hexBytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)), nil }
+
+func (h *hexBytes) UnmarshalText(b []byte) (err error) {
+	*h, err = hex.DecodeString(string(b))
+	return err
+}
+
+type (
+	keyVector struct {
+		Name  string   `json:"name"`
+		SPKI  hexBytes `json:"spki"`
+		KeyID hexBytes `json:"key_id"`
+		Alias string   `json:"alias"`
+	}
+	studyVector struct {
+		Salt             hexBytes                       `json:"salt"`
+		StudyInstanceUID string                         `json:"study_instance_uid"`
+		StudyID          hexBytes                       `json:"study_id"`
+		Documents        map[ledger.DocumentKind]string `json:"documents"`
+	}
+	commitmentVector struct {
+		Blind      hexBytes `json:"blind"`
+		KeyID      hexBytes `json:"key_id"`
+		StudyID    hexBytes `json:"study_id"`
+		Commitment hexBytes `json:"commitment"`
+	}
+	txVector struct {
+		Name    string   `json:"name"`
+		ChainID string   `json:"chain_id"`
+		Seed    hexBytes `json:"ed25519_seed,omitempty"` // of the signer; absent where signing is not deterministic
+		Signer  hexBytes `json:"signer"`
+		TxID    hexBytes `json:"tx_id"`
+		Payload hexBytes `json:"payload"`
+		Signed  hexBytes `json:"sig_structure"` // what the signature is over
+		Raw     hexBytes `json:"raw"`
+	}
+	invalidVector struct {
+		Name    string           `json:"name"`
+		ChainID string           `json:"chain_id"`
+		Code    ledger.ErrorCode `json:"code"`
+		Raw     hexBytes         `json:"raw"`
+	}
+	appHashVector struct {
+		Previous hexBytes   `json:"previous"`
+		Writes   []keyValue `json:"writes"`
+		AppHash  hexBytes   `json:"app_hash"`
+	}
+	keyValue struct {
+		Key   hexBytes  `json:"key"`
+		Value *hexBytes `json:"value"` // null: deleted
+	}
+)
+
+// vectors reads a file of vectors, which make writes first when -update is given.
+func vectors[V any](t *testing.T, name string, make func() []V) []V {
+	t.Helper()
+	path := filepath.Join("testdata", "vectors", name)
+	if *update {
+		b, err := json.MarshalIndent(make(), "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, append(b, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []V
+	if err := json.Unmarshal(b, &all); err != nil {
+		t.Fatal(err)
+	}
+	if len(all) == 0 {
+		t.Fatal("no vectors")
+	}
+	return all
+}
+
+func equal(t *testing.T, what string, got, want []byte) {
+	t.Helper()
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s: got %x, want %x", what, got, want)
+	}
+}
+
+func spkiOf(t testing.TB, pub crypto.PublicKey) []byte {
+	t.Helper()
+	spki, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spki
+}
+
+func TestKeyVectors(t *testing.T) {
+	all := vectors(t, "keys.json", func() (all []keyVector) {
+		pubs := map[string]crypto.PublicKey{
+			"ed25519 p1": keyOf("p1").Public(), "ed25519 north": keyOf("north").Public(),
+			"p256": scalarKey(t, elliptic.P256()).Public(), "p384": scalarKey(t, elliptic.P384()).Public(),
+		}
+		for _, name := range slices.Sorted(maps.Keys(pubs)) {
+			spki := spkiOf(t, pubs[name])
+			id := keys.IDOfSPKI(spki)
+			all = append(all, keyVector{name, spki, id[:], id.Alias()})
+		}
+		return all
+	})
+	for _, v := range all {
+		pub, err := x509.ParsePKIXPublicKey(v.SPKI)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := keys.IDOf(pub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, v.Name, id[:], v.KeyID)
+		if got := id.Alias(); got != v.Alias {
+			t.Errorf("%s: alias %s, want %s", v.Name, got, v.Alias)
+		}
+	}
+}
+
+func TestStudyVectors(t *testing.T) {
+	kinds := []ledger.DocumentKind{ledger.DocumentStudy, ledger.DocumentManifest, "report"}
+	all := vectors(t, "studies.json", func() (all []studyVector) {
+		for _, uid := range []string{"1.2.3", "1.2.840.113619.2.55.3.604688119.971.1398858345.123", "2.25.329800735698586629295641978511506172918"} {
+			salt := named("salt", uid)
+			id := ledger.NewStudyID(salt, uid)
+			v := studyVector{salt[:], uid, id[:], map[ledger.DocumentKind]string{}}
+			for _, k := range kinds {
+				v.Documents[k] = ledger.DocumentUniqueID(id, k)
+			}
+			all = append(all, v)
+		}
+		return all
+	})
+	for _, v := range all {
+		id := ledger.NewStudyID([32]byte(v.Salt), v.StudyInstanceUID)
+		equal(t, v.StudyInstanceUID, id[:], v.StudyID)
+		for kind, want := range v.Documents {
+			if got := ledger.DocumentUniqueID(id, kind); got != want {
+				t.Errorf("%s: %s is document %s, want %s", v.StudyInstanceUID, kind, got, want)
+			}
+		}
+	}
+}
+
+func TestCommitmentVectors(t *testing.T) {
+	all := vectors(t, "commitments.json", func() (all []commitmentVector) {
+		for _, word := range []string{"1", "2"} {
+			blind, id, study := named("blind", word), idOf("south"), studyOf("s"+word)
+			c := ledger.NewCommitment(blind, keys.Grantee{ID: id}, study)
+			all = append(all, commitmentVector{blind[:], id[:], study[:], c[:]})
+		}
+		return all
+	})
+	for _, v := range all {
+		got := ledger.NewCommitment([32]byte(v.Blind), keys.Grantee{ID: keys.ID(v.KeyID)}, ledger.StudyID(v.StudyID))
+		equal(t, "commitment", got[:], v.Commitment)
+	}
+}
+
+// sampleBodies has a body of each kind, in each of its forms.
+func sampleBodies() map[string]ledger.Body {
+	source := sourceBody("north", 1)
+	source.OIDs = []string{"1.2.3.4", "1.2.3.5"}
+	bare := sourceBody("north", 2)
+	bare.Endpoints.Openings = ""
+	return map[string]ledger.Body{
+		"define-source":        source,
+		"define-source, least": bare,
+		"define-study":         ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: studyOf("s1"), Owner: owner("p1")}, {Study: studyOf("s2"), Owner: owner("p2")}}},
+		"transfer-study":       ledger.TransferStudy{Study: studyOf("s1"), Epoch: 0, NewOwner: owner("p1")},
+		"allow-access":         ledger.AllowAccess{Study: studyOf("s1"), Epoch: 1, Commitment: named("c"), NotAfter: testTime.Unix()},
+		"revoke-access":        ledger.RevokeAccess{Study: studyOf("s1"), Epoch: 1, Commitment: named("c")},
+		"revoke-access, all":   ledger.RevokeAccess{Study: studyOf("s1"), Epoch: 1 << 40, All: true},
+	}
+}
+
+func TestTransactionVectors(t *testing.T) {
+	const file = "transactions.json"
+	all := vectors(t, file, func() (all []txVector) {
+		bodies := sampleBodies()
+		for _, name := range slices.Sorted(maps.Keys(bodies)) {
+			raw, err := ledger.Sign(nil, testChain, bodies[name], keyOf("north"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := newTxVector(t, name, raw)
+			v.Seed = keyOf("north").Seed()
+			all = append(all, v)
+		}
+		for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384()} {
+			raw, err := ledger.Sign(nil, testChain, allow(), scalarKey(t, curve))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, newTxVector(t, "signed with "+curve.Params().Name, raw))
+		}
+		return append(all, newTxVector(t, rsaVector, frozenRSA(t, file)))
+	})
+	for _, v := range all {
+		t.Run(v.Name, func(t *testing.T) {
+			tx, err := ledger.Parse(v.ChainID, v.Raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "signer", tx.Signer[:], v.Signer)
+			equal(t, "id", tx.ID[:], v.TxID)
+			got := newTxVector(t, v.Name, v.Raw)
+			equal(t, "payload", got.Payload, v.Payload)
+			equal(t, "signed", got.Signed, v.Signed)
+			if v.Seed == nil {
+				return
+			}
+			raw, err := ledger.Sign(nil, v.ChainID, tx.Body, ed25519.NewKeyFromSeed(v.Seed))
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "signed again", raw, v.Raw)
+		})
+	}
+}
+
+const rsaVector = "signed with RSA-2048"
+
+// frozenRSA returns the RSA transaction that is in the file, since neither its key nor its signature can be made
+// twice; at first it makes one.
+func frozenRSA(t *testing.T, file string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", "vectors", file))
+	if err == nil {
+		var all []txVector
+		if err := json.Unmarshal(b, &all); err != nil {
+			t.Fatal(err)
+		}
+		if i := slices.IndexFunc(all, func(v txVector) bool { return v.Name == rsaVector }); i >= 0 {
+			return all[i].Raw
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := ledger.Sign(rand.Reader, testChain, allow(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// newTxVector takes a transaction apart by its specification, not by the code under test.
+func newTxVector(t testing.TB, name string, raw []byte) txVector {
+	t.Helper()
+	m := open(t, raw)
+	signed, err := cbor.Marshal([]any{"Signature1", m.Protected, []byte("collimate/tx/v1\x00" + testChain), m.Payload})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := ledger.Parse(testChain, raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return txVector{Name: name, ChainID: testChain, Signer: tx.Signer[:], TxID: tx.ID[:], Payload: m.Payload, Signed: signed, Raw: raw}
+}
+
+func TestInvalidVectors(t *testing.T) {
+	all := vectors(t, "invalid.json", func() (all []invalidVector) {
+		messages := badMessages(t)
+		for _, name := range slices.Sorted(maps.Keys(messages)) {
+			if m := messages[name]; m.want != ledger.CodeTooLarge { // 128 KiB that show nothing
+				all = append(all, invalidVector{name, testChain, m.want, m.raw})
+			}
+		}
+		raw, err := ledger.Sign(nil, testChain, allow(), keyOf("p1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(all, invalidVector{"another chain", "collimate-other", ledger.CodeBadSignature, raw})
+	})
+	for _, v := range all {
+		t.Run(v.Name, func(t *testing.T) {
+			_, err := ledger.Parse(v.ChainID, v.Raw)
+			if got := ledger.CodeOf(err); got != v.Code {
+				t.Errorf("got %v, want %s", err, v.Code)
+			}
+		})
+	}
+}
+
+func TestAppHashVectors(t *testing.T) {
+	value := func(s string) *hexBytes { h := hexBytes(s); return &h }
+	hash := func(v appHashVector) []byte {
+		o := ledger.NewOverlay(nil)
+		for _, w := range v.Writes {
+			if w.Value == nil {
+				o.Delete(w.Key)
+			} else {
+				o.Set(w.Key, *w.Value)
+			}
+		}
+		return o.AppHash(v.Previous)
+	}
+	all := vectors(t, "app-hash.json", func() []appHashVector {
+		first := appHashVector{Writes: []keyValue{{hexBytes("a"), value("1")}, {hexBytes("b"), value("")}}}
+		first.AppHash = hash(first)
+		second := appHashVector{Previous: first.AppHash, Writes: []keyValue{{hexBytes("c"), value("3")}, {hexBytes("a"), nil}}}
+		second.AppHash = hash(second)
+		third := appHashVector{Previous: second.AppHash, Writes: []keyValue{}, AppHash: second.AppHash}
+		return []appHashVector{first, second, third}
+	})
+	for _, v := range all {
+		equal(t, "app hash", hash(v), v.AppHash)
+	}
+}

@@ -1,0 +1,9 @@
+//go:build !unix
+
+package fs
+
+// lock takes nothing where there is no flock: run one import at a time.
+func (a *Archive) lock() (unlock func(), err error) { return func() {}, nil }
+
+// syncDir does nothing where a directory cannot be synced; renames are as durable as the system makes them.
+func (a *Archive) syncDir(string) error { return a.fault("sync directory") }

@@ -1,0 +1,16 @@
+package fs
+
+const (
+	// maxFiles bounds the files that one Import looks at. What it keeps of each until the end is some
+	// 200 bytes.
+	maxFiles = 1_000_000
+
+	// maxIndexBytes bounds an index that is read: dicom.MaxInstances at some 500 bytes each, twice.
+	maxIndexBytes = 100 << 20
+
+	// maxRefused bounds the refusals that Import reports one by one; the rest are only counted.
+	maxRefused = 1000
+
+	// copyBuffer is what a file is copied through; large enough that the calls to the system do not count.
+	copyBuffer = 256 << 10
+)

@@ -1,0 +1,220 @@
+// Package pacstest is the suite that every pacs.Archive passes.
+//
+// Run makes studies with dicom/phantom, has them put into the archive under test by whatever way it has, and
+// then asks the archive what pacs.Archive promises: complete listings in order, bytes exactly as stored,
+// sizes and checksums that are right, ErrNotFound for what is not there, an end to what a context ends, and
+// all that at once from several goroutines.
+package pacstest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	iofs "io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	"collimate/dicom"
+	"collimate/dicom/phantom"
+	"collimate/pacs"
+)
+
+// Fixtures are the files that the archive is to hold.
+type Fixtures struct {
+	Dir     string   // DICOM files in folders, and one file that is none
+	Studies []string // the Study Instance UIDs in it, sorted
+	files   map[string][]byte
+}
+
+// Run tests the archive that fill returns, which holds the files of Dir and nothing else. fill cleans up by
+// t.Cleanup.
+func Run(t *testing.T, fill func(t *testing.T, f Fixtures) pacs.Archive) {
+	f := fixtures(t)
+	a := fill(t, f)
+	t.Run("Study", func(t *testing.T) { f.testStudy(t, a) })
+	t.Run("Open", func(t *testing.T) { f.testOpen(t, a) })
+	t.Run("NotFound", func(t *testing.T) { f.testNotFound(t, a) })
+	t.Run("Context", func(t *testing.T) { f.testContext(t, a) })
+	t.Run("Concurrent", func(t *testing.T) { f.testConcurrent(t, a) })
+}
+
+// fixtures makes two studies: one small with a name in Cyrillic, one of two series with more than ten slices,
+// so that order by number is not order by text.
+func fixtures(t *testing.T) Fixtures {
+	t.Helper()
+	f := Fixtures{Dir: t.TempDir(), files: make(map[string][]byte)}
+	for _, o := range []phantom.Options{
+		{Series: 1, Slices: 1, Rows: 32, Columns: 32, PatientName: "Фантом^Цилиндр", Seed: 1},
+		{Series: 2, Slices: 12, Rows: 32, Columns: 32, Seed: 2},
+	} {
+		made, err := phantom.Generate(filepath.Join(f.Dir, fmt.Sprint(o.Seed)), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Studies = append(f.Studies, made.StudyInstanceUID)
+	}
+	slices.Sort(f.Studies)
+	n := 0
+	err := filepath.WalkDir(f.Dir, func(path string, d iofs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		n++ // the last slice gets the first name, as no archive may go by names
+		to := filepath.Join(f.Dir, fmt.Sprintf("%03d.dcm", 999-n))
+		if err := os.Rename(path, to); err != nil {
+			return err
+		}
+		return f.read(to)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(f.Dir, "readme.txt"), []byte("not DICOM"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func (f *Fixtures) read(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	h, err := dicom.ReadHeader(file)
+	if err != nil {
+		return err
+	}
+	f.files[h.Text(dicom.SOPInstanceUID)], err = os.ReadFile(path)
+	return err
+}
+
+func (f Fixtures) testStudy(t *testing.T, a pacs.Archive) {
+	seen := map[string]bool{}
+	for _, uid := range f.Studies {
+		s, err := a.Study(t.Context(), uid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.InstanceUID != uid || s.PatientID != "PHANTOM-1" || s.Date != "20240311" || s.AccessionNumber != "ACC-1" || s.Stored.IsZero() {
+			t.Errorf("the study is listed as %+v", *s)
+		}
+		if n, _ := s.Count(); n == 1 && s.PatientName != "Фантом^Цилиндр" {
+			t.Errorf("the name is %q", s.PatientName)
+		}
+		for n, series := range s.Series {
+			if series.Number != fmt.Sprint(n+1) || series.Modality != "CT" {
+				t.Errorf("series %d is number %s, %s", n+1, series.Number, series.Modality)
+			}
+			for k, i := range series.Instances {
+				want := f.files[i.SOPInstanceUID]
+				switch {
+				case want == nil || seen[i.SOPInstanceUID]:
+					t.Errorf("instance %d of series %d was not stored, or is listed twice", k+1, n+1)
+				case i.Number != fmt.Sprint(k+1) || i.StudyInstanceUID != uid || i.SeriesInstanceUID != series.InstanceUID ||
+					i.SOPClassUID != dicom.CTImageStorage || i.TransferSyntaxUID != dicom.ExplicitVRLittleEndian:
+					t.Errorf("instance %d of series %d is listed as %+v", k+1, n+1, i)
+				case i.Size != int64(len(want)) || i.CRC32 != crc32.ChecksumIEEE(want):
+					t.Errorf("instance %d of series %d: size %d, want %d, or another checksum", k+1, n+1, i.Size, len(want))
+				}
+				seen[i.SOPInstanceUID] = true
+			}
+		}
+	}
+	if len(seen) != len(f.files) {
+		t.Errorf("%d instances are listed, %d were stored", len(seen), len(f.files))
+	}
+}
+
+// each calls do with every instance.
+func (f Fixtures) each(t *testing.T, a pacs.Archive, do func(i pacs.Instance, want []byte)) {
+	t.Helper()
+	for _, uid := range f.Studies {
+		s, err := a.Study(t.Context(), uid)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for _, series := range s.Series {
+			for _, i := range series.Instances {
+				do(i, f.files[i.SOPInstanceUID])
+			}
+		}
+	}
+}
+
+func (f Fixtures) testOpen(t *testing.T, a pacs.Archive) {
+	f.each(t, a, func(i pacs.Instance, want []byte) {
+		r, err := a.Open(t.Context(), i)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if err := iotest.TestReader(struct{ io.Reader }{r}, want); err != nil {
+			t.Errorf("instance %s: %v", i.Number, err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		wrong := i
+		wrong.Size++
+		if r, err := a.Open(t.Context(), wrong); err == nil { // then reading must fail, not end early
+			if _, err := io.Copy(io.Discard, r); err == nil {
+				t.Error("an instance that is shorter than listed came to a good end")
+			}
+			r.Close()
+		}
+	})
+}
+
+func (f Fixtures) testNotFound(t *testing.T, a pacs.Archive) {
+	for _, uid := range []string{"1.2.3", "", "../../etc/passwd", "1.2.3\r\nX: y", f.Studies[0] + ".1"} {
+		if s, err := a.Study(t.Context(), uid); !errors.Is(err, pacs.ErrNotFound) {
+			t.Errorf("study %q: %v, %v", uid, s, err)
+		}
+		if r, err := a.Open(t.Context(), pacs.Instance{StudyInstanceUID: f.Studies[0], SOPInstanceUID: uid}); !errors.Is(err, pacs.ErrNotFound) {
+			t.Errorf("instance %q: %v, %v", uid, r, err)
+		}
+	}
+}
+
+func (f Fixtures) testContext(t *testing.T, a pacs.Archive) {
+	s, err := a.Study(t.Context(), f.Studies[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := a.Study(ctx, f.Studies[0]); !errors.Is(err, context.Canceled) {
+		t.Errorf("Study: %v", err)
+	}
+	if _, err := a.Open(ctx, s.Series[0].Instances[0]); !errors.Is(err, context.Canceled) {
+		t.Errorf("Open: %v", err)
+	}
+}
+
+func (f Fixtures) testConcurrent(t *testing.T, a pacs.Archive) {
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			f.each(t, a, func(i pacs.Instance, want []byte) {
+				r, err := a.Open(t.Context(), i)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer r.Close()
+				if got, err := io.ReadAll(r); err != nil || string(got) != string(want) {
+					t.Errorf("instance %s is not as stored: %v", i.Number, err)
+				}
+			})
+		})
+	}
+	wg.Wait()
+}

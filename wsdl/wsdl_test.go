@@ -1,0 +1,273 @@
+package wsdl
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/beevik/etree"
+	"github.com/hooklift/gowsdl"
+)
+
+const address = "https://north.example/xds/repository?a=1&b=2"
+
+func model(t *testing.T, b []byte) *gowsdl.WSDL {
+	t.Helper()
+	w := new(gowsdl.WSDL)
+	if err := xml.Unmarshal(b, w); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// operations lists what a WSDL offers: operation, then message and element each way, as gowsdl sees them, and the
+// actions, of which its model knows only those of SOAP 1.1.
+func operations(t *testing.T, b []byte) map[string]string {
+	t.Helper()
+	w := model(t, b)
+	local := func(s string) string { return s[strings.Index(s, ":")+1:] }
+	element := map[string]string{}
+	for _, m := range w.Messages {
+		for _, p := range m.Parts {
+			element[m.Name] = local(p.Element)
+		}
+	}
+	list := map[string]string{}
+	for _, p := range w.PortTypes {
+		for _, o := range p.Operations {
+			in, out := local(o.Input.Message), local(o.Output.Message)
+			list[o.Name] = fmt.Sprintf("%s=%s %s=%s", in, element[in], out, element[out])
+		}
+	}
+	doc := etree.NewDocument()
+	if err := doc.ReadFromBytes(b); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range doc.FindElements("//portType/operation/*[@wsaw:Action]") {
+		list[o.Parent().SelectAttrValue("name", "")] += " " + o.SelectAttrValue("wsaw:Action", "")
+	}
+	for _, o := range doc.FindElements("//binding/operation/operation") {
+		list[o.Parent().SelectAttrValue("name", "")] += " " + o.SelectAttrValue("soapAction", "")
+	}
+	return list
+}
+
+// What we offer, we offer as IHE says it.
+func TestAgainstOfficialWSDL(t *testing.T) {
+	b, err := os.ReadFile(shared(t, "ihe", "schemas", "dcm4chee-xds", "wsdl", "XDS.b_DocumentRepository.wsdl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	official, want := model(t, b), operations(t, b)
+	if b, err = DocumentRepository(address); err != nil {
+		t.Fatal(err)
+	}
+	ours := model(t, b)
+	if n := len(operations(t, b)); n != 1 {
+		t.Errorf("we offer %d operations, want 1", n)
+	}
+	for name, got := range operations(t, b) {
+		if got != want[name] || strings.Count(got, " ") != 4 {
+			t.Errorf("%s: got %s, want %s", name, got, want[name])
+		}
+	}
+	if ours.Name != official.Name || ours.TargetNamespace != official.TargetNamespace {
+		t.Errorf("got %s in %s, want %s in %s", ours.Name, ours.TargetNamespace, official.Name, official.TargetNamespace)
+	}
+	if got, want := ours.PortTypes[0].Name, official.PortTypes[0].Name; got != want {
+		t.Errorf("port type %s, want %s", got, want)
+	}
+	if got, want := ours.Service[0].Name+" "+ours.Service[0].Ports[0].Name, official.Service[0].Name+" "+official.Service[0].Ports[0].Name; got != want {
+		t.Errorf("service and port %s, want %s", got, want)
+	}
+}
+
+// structure lists the elements and attributes of a schema by path, with their types and how often they occur,
+// as far as they are within what keep names. Sequences within sequences, which official schemas have and
+// gowsdl's model loses, count as their elements do.
+func structure(t *testing.T, b []byte, keep map[string]bool) []string {
+	t.Helper()
+	doc := etree.NewDocument()
+	if err := doc.ReadFromBytes(b); err != nil {
+		t.Fatal(err)
+	}
+	value := func(e *etree.Element, name, otherwise string) string {
+		s := e.SelectAttrValue(name, otherwise)
+		for prefix, rest, ok := strings.Cut(s, ":"); ok && prefix != "urn"; {
+			return rest // prefixes are free
+		}
+		return s
+	}
+	var list []string
+	var walk func(e *etree.Element, path, minimum string)
+	walk = func(e *etree.Element, path, minimum string) {
+		for _, c := range e.ChildElements() {
+			name := value(c, "name", value(c, "ref", value(c, "base", "")))
+			switch c.Tag {
+			case "sequence", "simpleContent":
+				walk(c, path, c.SelectAttrValue("minOccurs", minimum))
+			case "complexType", "simpleType":
+				walk(c, path+name, "")
+			case "element":
+				low := c.SelectAttrValue("minOccurs", minimum)
+				if low == "" {
+					low = "1"
+				}
+				list = append(list, fmt.Sprintf("%s/%s type=%s %s..%s", path, name, value(c, "type", ""), low, c.SelectAttrValue("maxOccurs", "1")))
+				walk(c, path+"/"+name, "")
+			case "attribute":
+				list = append(list, fmt.Sprintf("%s/@%s type=%s use=%s default=%s", path, name, value(c, "type", ""), c.SelectAttrValue("use", "optional"), c.SelectAttrValue("default", "")))
+			case "extension", "restriction", "maxLength":
+				list = append(list, fmt.Sprintf("%s %s %s%s", path, c.Tag, name, c.SelectAttrValue("value", "")))
+				walk(c, path, "")
+			}
+		}
+	}
+	for _, c := range doc.Root().ChildElements() {
+		if name := c.SelectAttrValue("name", ""); keep[name] {
+			top := etree.NewElement("top")
+			top.AddChild(c.Copy())
+			walk(top, "", "")
+		}
+	}
+	sort.Strings(list)
+	return list
+}
+
+// tops are the names of the top-level definitions of a schema.
+func tops(t *testing.T, b []byte) map[string]bool {
+	t.Helper()
+	schema := new(gowsdl.XSDSchema)
+	if err := xml.Unmarshal(b, schema); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, e := range schema.Elements {
+		names[e.Name] = true
+	}
+	for _, c := range schema.ComplexTypes {
+		names[c.Name] = true
+	}
+	for _, s := range schema.SimpleType {
+		names[s.Name] = true
+	}
+	return names
+}
+
+func TestAgainstOfficialSchemas(t *testing.T) {
+	for _, name := range []string{"XDS.b_DocumentRepository.xsd", "rs.xsd", "rim.xsd"} {
+		official, err := os.ReadFile(shared(t, "ihe", "schemas", "toolkit2", "v3", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours, err := files.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keep := tops(t, ours)
+		if len(keep) == 0 {
+			t.Errorf("%s: nothing is defined", name)
+		}
+		for defined := range keep {
+			if !tops(t, official)[defined] {
+				t.Errorf("%s: %s is not in the official schema", name, defined)
+			}
+		}
+		got, want := structure(t, ours, keep), structure(t, official, keep)
+		if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
+			t.Errorf("%s: got\n%s\n\nwant\n%s", name, g, w)
+		}
+	}
+}
+
+func TestHandler(t *testing.T) {
+	tests := []struct {
+		address, target string
+		status          int
+		contains        string
+	}{
+		{address, "/r?wsdl", 200, `<soap12:address location="https://north.example/xds/repository?a=1&amp;b=2"/>`},
+		{address, "/r?WSDL", 200, `schemaLocation="?xsd=XDS.b_DocumentRepository.xsd"`},
+		{"", "http://south.example:8443/a%22b?wsdl", 200, `<soap12:address location="http://south.example:8443/a%22b"/>`},
+		{"ftp://x/", "/r?wsdl", 400, "not an absolute http"},
+		{strings.Repeat("x", maxAddress+1), "/r?wsdl", 400, "more than 1024"},
+		{"", "/r?xsd=XDS.b_DocumentRepository.xsd", 200, `schemaLocation="?xsd=rs.xsd"`},
+		{"", "/r?xsd=rs.xsd", 200, `name="RegistryResponse"`},
+		{"", "/r?xsd=rim.xsd", 200, `name="LongName"`},
+		{"", "/r?xsd=XDS.b_DocumentRepository.wsdl", 404, "?wsdl"},
+		{"", "/r?xsd=../go.mod", 404, "?wsdl"},
+		{"", "/r?xsd=", 404, "?wsdl"},
+		{"", "/r", 404, "?wsdl"},
+	}
+	for _, test := range tests {
+		w := httptest.NewRecorder()
+		Handler(test.address).ServeHTTP(w, httptest.NewRequest(http.MethodGet, test.target, nil))
+		if w.Code != test.status || !strings.Contains(w.Body.String(), test.contains) {
+			t.Errorf("%s: HTTP %d, want %d and %s in %s", test.target, w.Code, test.status, test.contains, w.Body)
+		}
+		if test.status != http.StatusOK {
+			continue
+		}
+		if got := w.Header().Get("Content-Type"); got != "text/xml; charset=utf-8" {
+			t.Errorf("%s: Content-Type %s", test.target, got)
+		}
+		d := xml.NewDecoder(w.Body)
+		for {
+			if _, err := d.Token(); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", test.target, err)
+			}
+		}
+	}
+}
+
+// Every schema that is referred to can be had.
+func TestReferences(t *testing.T) {
+	names, err := fs.Glob(files, "*")
+	if err != nil || len(names) != 4 {
+		t.Fatalf("%d files, error %v", len(names), err)
+	}
+	for _, name := range names {
+		b, err := files.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, after := range strings.Split(string(relative(b)), `schemaLocation="?xsd=`)[1:] {
+			ref, _, _ := strings.Cut(after, `"`)
+			if _, err := Schema(ref); err != nil {
+				t.Errorf("%s refers to %s: %v", name, ref, err)
+			}
+		}
+	}
+	if _, err := Schema("x.xsd"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v, want fs.ErrNotExist", err)
+	}
+}
+
+// shared returns a path in the folder of shared reading, which stands beside the module or is named by
+// COLLIMATE_SHARED, and skips the test if there is none.
+func shared(t *testing.T, elements ...string) string {
+	t.Helper()
+	root := os.Getenv("COLLIMATE_SHARED")
+	for dir, _ := os.Getwd(); root == "" && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		candidate := filepath.Join(filepath.Dir(dir), "shared")
+		if _, err := os.Stat(filepath.Join(candidate, "ihe")); err == nil {
+			root = candidate
+		}
+	}
+	path := filepath.Join(append([]string{root}, elements...)...)
+	if _, err := os.Stat(path); root == "" || err != nil {
+		t.Skip("the folder of official schemas is not beside this module")
+	}
+	return path
+}

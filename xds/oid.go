@@ -1,0 +1,50 @@
+package xds
+
+import "strings"
+
+const urnOID = "urn:oid:"
+
+// isOID reports whether s has the shape of an OID: digits in groups, with single dots between them. The arcs
+// are not looked at: peers send leading zeros and arcs that no one has registered (iheos-toolkit2#5).
+func isOID(s string) bool {
+	if s == "" || len(s) > maxOID {
+		return false
+	}
+	for _, arc := range strings.Split(s, ".") {
+		if arc == "" || strings.Trim(arc, "0123456789") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// isDocumentUniqueID reports whether s is an OID, an OID and an extension, or a URN: the format is that of the
+// document's own standard. ITI TF-3: 4.2.3.2.26
+func isDocumentUniqueID(s string) bool {
+	if len(s) > maxDocumentUniqueID || !isPrintable(s) {
+		return false
+	}
+	if urn, ok := strings.CutPrefix(s, "urn:"); ok { // QUIRK: urn:uuid (wxdsb-retrieve_res)
+		return urn != ""
+	}
+	oid, extension, ok := strings.Cut(s, "^")
+	return isOID(oid) && (!ok || extension != "")
+}
+
+// isHomeCommunityID reports whether s is a urn:oid. ITI TF-3: 4.2.3.2.12
+func isHomeCommunityID(s string) bool {
+	// QUIRK: without the prefix (openxds-RetrieveDocumentSetRequest). It is only echoed.
+	return isOID(strings.TrimPrefix(s, urnOID))
+}
+
+// isPrintable reports whether s consists of printable ASCII characters and has no blanks.
+func isPrintable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// isMimeType reports whether s can stand in a header line as it is.
+func isMimeType(s string) bool {
+	kind, sub, ok := strings.Cut(s, "/")
+	return ok && kind != "" && sub != "" && len(s) <= maxMimeType &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}

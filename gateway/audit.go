@@ -1,0 +1,151 @@
+package gateway
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"collimate/atna"
+	"collimate/soap"
+	"collimate/xds"
+	"collimate/xua"
+)
+
+// audit writes what a source released and refused, each refusal with its reason, before the first byte leaves.
+func (s *Source) audit(ctx context.Context, caller xua.Caller, verdicts []verdict) error {
+	r := atna.Retrieve{
+		Time:       s.config.Now(),
+		Origin:     s.origin(),
+		Repository: local(s.Endpoints().ITI43),
+		Consumer:   atna.Node{UserID: caller.Key.String(), Address: caller.Address},
+		Requestors: []atna.Requestor{{UserID: caller.Key.String(), UserName: caller.Name, Tier: caller.Tier.String()}},
+	}
+	for _, v := range verdicts {
+		r.Documents = append(r.Documents, audited(v.request, v.refusal, string(v.reason)))
+	}
+	return record(ctx, s.config.Audit, atna.RetrieveExport(r))
+}
+
+func (s *Source) origin() atna.Origin { return atna.Origin{SourceID: s.id.Alias()} }
+
+// audit writes what the local consumer was given, one exchange for each far source.
+func (c *Consumer) audit(ctx context.Context, caller xua.Caller, groups []*group, merged *xds.RetrieveResponse) error {
+	for _, g := range groups {
+		r := atna.Retrieve{
+			Time:       c.config.Now(),
+			Origin:     atna.Origin{SourceID: c.id.Alias()},
+			Repository: remote(g.source.Endpoints.ITI43),
+			Consumer:   atna.Node{UserID: c.id.String(), ProcessID: strconv.Itoa(os.Getpid()), Address: caller.Address},
+			Requestors: []atna.Requestor{{UserID: caller.Key.String(), UserName: caller.Name, Tier: caller.Tier.String()}},
+		}
+		for _, asked := range g.requests {
+			r.Documents = append(r.Documents, audited(asked, refusalOf(asked, merged.Errors), ""))
+		}
+		if err := record(ctx, c.config.Audit, atna.RetrieveImport(r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refusalOf finds the error that an answer has for a document.
+func refusalOf(asked xds.DocumentRequest, errs []*xds.Error) *xds.Error {
+	for _, e := range errs {
+		if e.Location == asked.DocumentUniqueID && e.Severity != xds.SeverityWarning {
+			return e
+		}
+	}
+	return nil
+}
+
+// audited describes one document. reason is what only this side knows; without one the error speaks.
+func audited(asked xds.DocumentRequest, refusal *xds.Error, reason string) atna.Document {
+	d := atna.Document{
+		HomeCommunityID:    asked.HomeCommunityID,
+		RepositoryUniqueID: asked.RepositoryUniqueID,
+		DocumentUniqueID:   asked.DocumentUniqueID,
+	}
+	switch {
+	case refusal == nil:
+		return d
+	case refusal.Code == xds.RepositoryError || refusal.Code == xds.RepositoryBusy:
+		d.Outcome = atna.SeriousFailure
+	default:
+		d.Outcome = atna.MinorFailure
+	}
+	if d.Reason = reason; reason == "" {
+		d.Reason = refusal.Error()
+	}
+	return d
+}
+
+// record writes all messages or stops at the first that cannot be written.
+func record(ctx context.Context, to atna.Recorder, messages []atna.Message) error {
+	for _, m := range messages {
+		if err := to.Record(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// local and remote describe the two ends of an exchange.
+func local(endpoint string) atna.Node {
+	n := remote(endpoint)
+	n.ProcessID = strconv.Itoa(os.Getpid())
+	return n
+}
+
+func remote(endpoint string) atna.Node {
+	n := atna.Node{UserID: endpoint}
+	if u, err := url.Parse(endpoint); err == nil {
+		n.Address = u.Hostname()
+	}
+	return n
+}
+
+// host returns the host of host:port.
+func host(address string) string {
+	if h, _, err := net.SplitHostPort(address); err == nil {
+		return h
+	}
+	return address
+}
+
+// failures records requests whose sender could not be authenticated, so many in a second at the most: each is
+// a write to the disk that anybody can cause.
+type failures struct {
+	mu     sync.Mutex
+	second int64
+	count  int
+}
+
+// record writes the failure to the audit trail, unless there have been too many of late.
+func (f *failures) record(ctx context.Context, s *Source, r *soap.Request, why error) {
+	now := s.config.Now()
+	if !f.allow(now) {
+		return
+	}
+	who := atna.Requestor{}
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		who.UserName = r.TLS.PeerCertificates[0].Subject.String()
+	}
+	m := atna.AuthenticationFailure(now, s.origin(), local(s.Endpoints().ITI43), host(r.RemoteAddr), who, why.Error())
+	if err := s.config.Audit.Record(ctx, m); err != nil {
+		s.config.Logger.Error("writing the audit trail", "error", err) // the request is refused either way
+	}
+}
+
+func (f *failures) allow(now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if second := now.Unix(); second != f.second {
+		f.second, f.count = second, 0
+	}
+	f.count++
+	return f.count <= maxAuditedFailures
+}

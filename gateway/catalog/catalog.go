@@ -1,0 +1,152 @@
+// Package catalog holds what a gateway alone knows and must not lose.
+//
+//   - studies: for each published study its Study Instance UID and its salt. The ledger holds only the keyed
+//     hash of both; whoever loses the salts can no longer say which study an entry stands for, and whoever
+//     deletes one makes the entry unlinkable for good. Back the catalog up as keys are backed up.
+//   - documents: which documentUniqueId stands for which document of which study.
+//   - openings: the blinds by which owners disclosed whom a grant on the ledger names.
+//   - messages: the signed requests that were answered of late, so that none is answered twice.
+//
+// It is one Pebble database. A call that writes returns after the write is on disk. A catalog may be used
+// concurrently; only one process can hold it open.
+//
+//	's' StudyInstanceUID                      -> Study (JSON)
+//	'd' documentUniqueId                      -> Document (JSON)
+//	'o' StudyID KeyID Commitment              -> blind
+//	'm' message key                           -> expiry, 8 bytes big endian, Unix seconds
+//	'x' expiry message key                    -> nothing: the same in order of expiry
+package catalog
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"collimate/keys"
+	"collimate/ledger"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// ErrNotFound is returned for a study or a document that the catalog does not hold.
+var ErrNotFound = errors.New("not in the catalog")
+
+// Study is one published study. StudyInstanceUID and Salt are secrets of the source and the owner.
+type Study struct {
+	StudyInstanceUID string         `json:"study_instance_uid"`
+	Salt             [32]byte       `json:"salt"`
+	StudyID          ledger.StudyID `json:"study_id"`
+	// Published is when the source first published the study, Unix seconds; it dates the manifest.
+	Published int64 `json:"published"`
+	// ClaimKey is the private key of the claim ticket, PKCS#8 in DER, until the owner has claimed the study.
+	ClaimKey []byte `json:"claim_key,omitempty"`
+}
+
+// Document says what a documentUniqueId stands for.
+type Document struct {
+	StudyInstanceUID string              `json:"study_instance_uid"`
+	Kind             ledger.DocumentKind `json:"kind"`
+}
+
+// Catalog is an open catalog.
+type Catalog struct {
+	db *pebble.DB
+
+	messages atomic.Int64 // how many are remembered
+	sweeping sync.Mutex   // held by the one Remember that forgets the expired
+
+	mu      sync.Mutex
+	claimed map[[32]byte]struct{} // messages that a Remember is at; guarded by mu
+}
+
+// Options for Open.
+type Options struct {
+	FS vfs.FS // the disk when nil
+}
+
+// Open opens the catalog in dir and makes it if there is none.
+func Open(dir string, o Options) (*Catalog, error) {
+	db, err := pebble.Open(dir, &pebble.Options{FS: o.FS, Logger: quiet{}})
+	if err != nil {
+		return nil, fmt.Errorf("opening the catalog: %w", err)
+	}
+	c := &Catalog{db: db, claimed: map[[32]byte]struct{}{}}
+	remembered, err := c.count(prefixMessage)
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	c.messages.Store(int64(remembered))
+	return c, nil
+}
+
+// Close closes the catalog.
+func (c *Catalog) Close() error { return c.db.Close() }
+
+// PutStudy stores a study and the documents it is offered as, all or nothing.
+func (c *Catalog) PutStudy(s Study, documents map[string]ledger.DocumentKind) error {
+	b := c.db.NewBatch()
+	defer b.Close()
+	if err := setJSON(b, key(prefixStudy, []byte(s.StudyInstanceUID)), s); err != nil {
+		return err
+	}
+	for id, kind := range documents {
+		d := Document{StudyInstanceUID: s.StudyInstanceUID, Kind: kind}
+		if err := setJSON(b, key(prefixDocument, []byte(id)), d); err != nil {
+			return err
+		}
+	}
+	return b.Commit(pebble.Sync)
+}
+
+// Study returns a study by its Study Instance UID, or ErrNotFound.
+func (c *Catalog) Study(studyInstanceUID string) (Study, error) {
+	var s Study
+	return s, c.get(key(prefixStudy, []byte(studyInstanceUID)), &s)
+}
+
+// Document returns what a documentUniqueId stands for, and the study it belongs to, or ErrNotFound.
+func (c *Catalog) Document(uniqueID string) (Document, Study, error) {
+	var d Document
+	if err := c.get(key(prefixDocument, []byte(uniqueID)), &d); err != nil {
+		return Document{}, Study{}, err
+	}
+	s, err := c.Study(d.StudyInstanceUID)
+	return d, s, err
+}
+
+// Studies lists the published studies in the order of their Study Instance UIDs.
+func (c *Catalog) Studies() ([]Study, error) {
+	var all []Study
+	err := c.scan(key(prefixStudy), func(_, v []byte) error {
+		var s Study
+		if err := json.Unmarshal(v, &s); err != nil {
+			return fmt.Errorf("reading the catalog: %w", err)
+		}
+		all = append(all, s)
+		return nil
+	})
+	return all, err
+}
+
+// PutOpening stores the blind of a grant. Storing the same again changes nothing.
+func (c *Catalog) PutOpening(study ledger.StudyID, grantee keys.Grantee, blind [32]byte) error {
+	commitment := ledger.NewCommitment(blind, grantee, study)
+	return c.db.Set(key(prefixOpening, study[:], grantee.ID[:], commitment[:]), blind[:], pebble.Sync)
+}
+
+// Blinds returns the blinds of all grants of a study that name grantee, whether or not they still hold.
+func (c *Catalog) Blinds(study ledger.StudyID, grantee keys.Grantee) ([][32]byte, error) {
+	var all [][32]byte
+	err := c.scan(key(prefixOpening, study[:], grantee.ID[:]), func(_, v []byte) error {
+		if len(v) != 32 {
+			return errors.New("reading the catalog: an opening is damaged")
+		}
+		all = append(all, [32]byte(v))
+		return nil
+	})
+	return all, err
+}

@@ -1,0 +1,61 @@
+package gateway
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"collimate/keys"
+)
+
+// ErrPin is returned by a TLS handshake whose peer does not hold the pinned key.
+var ErrPin = errors.New("the peer's TLS key is not the key on the ledger")
+
+// PinnedTLS returns a client configuration that accepts exactly the server whose certificate holds the key
+// named by id, whatever its names, issuer and dates: the ledger vouches for the key, no authority is needed.
+// own is presented when the server asks for a certificate; it may be nil.
+func PinnedTLS(id keys.ID, own *tls.Certificate) *tls.Config {
+	c := &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"http/1.1"}, // one stream has the connection to itself
+		// The chain and the name are not looked at; VerifyConnection below, which also runs on resumed
+		// sessions, is the whole check.
+		InsecureSkipVerify: true,
+		VerifyConnection: func(s tls.ConnectionState) error {
+			if len(s.PeerCertificates) == 0 {
+				return ErrPin
+			}
+			got, err := keys.IDOfCertificate(s.PeerCertificates[0])
+			if err != nil || got != id {
+				return ErrPin
+			}
+			return nil
+		},
+	}
+	if own != nil {
+		c.Certificates = []tls.Certificate{*own}
+	}
+	return c
+}
+
+// PinnedClient returns an HTTP client for the server whose certificate holds the key named by id. It follows
+// no redirects. There is no limit on the length of an answer in time, since studies are long; the wait for its
+// beginning is bounded.
+func PinnedClient(id keys.ID, own *tls.Certificate) *http.Client {
+	dialer := &net.Dialer{Timeout: upstreamDialTimeout}
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext:           dialer.DialContext,
+			TLSClientConfig:       PinnedTLS(id, own),
+			TLSHandshakeTimeout:   upstreamDialTimeout,
+			ResponseHeaderTimeout: upstreamHeaderTimeout,
+			IdleConnTimeout:       90 * time.Second,
+			MaxIdleConnsPerHost:   8,
+			ReadBufferSize:        64 << 10,
+			DisableCompression:    true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}

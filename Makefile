@@ -1,0 +1,68 @@
+# Collimate. `make demo` shows it, `make test` tests it; Go and make are all that both need.
+
+# The race detector needs a C compiler; without one the tests run all the same, only without it.
+RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
+
+# Race-tested with every `make test`: where goroutines meet, the engine's packages aside, whose instrumented
+# build alone takes minutes. `make ci` has those too.
+RACED  := ./keys/... ./xua/... ./xmlsec/... ./soap/... ./xds/... ./wsdl/... ./dicom/... ./pacs/... ./atna/... ./conformance/... ./gateway/...
+ENGINE := ./p2p/... ./consensus/... ./node/...
+
+ARGS ?=
+
+.PHONY: help build demo test race-engine lint generate bench fuzz ci clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+build: bin/collimate ## build bin/collimate
+
+.PHONY: bin/collimate
+bin/collimate:
+	CGO_ENABLED=0 go build -trimpath -o $@ ./cmd/collimate
+
+demo: bin/collimate ## one study from hospital to hospital; ARGS='--once' to stop at the end
+	bin/collimate demo $(ARGS)
+
+test: ## all tests, with the race detector where it matters
+ifeq ($(RACE),)
+	CGO_ENABLED=0 go test ./...
+else
+	go test -race $(RACED)
+	CGO_ENABLED=0 go test . ./ledger/... $(ENGINE) ./cmd/...
+endif
+
+race-engine: ## the engine's packages and the ledger under the race detector
+	go test -race ./ledger/... $(ENGINE)
+
+lint: ## gofmt, vet, staticcheck, tidy go.mod
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on the files above'; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	go mod tidy -diff
+
+generate: ## make generated files anew
+	go generate ./...
+
+bench: bin/collimate ## speed, as ratios measured side by side
+	go test -run '^$$' -bench . -benchmem ./xmlsec ./soap/... ./ledger/... ./dicom ./pacs/...
+	go test -run '^$$' -bench . -benchtime 3x ./gateway
+
+FUZZTIME ?= 20s
+fuzz: ## run every fuzz target for FUZZTIME
+	@set -e; for pkg in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done
+
+ci: lint generate ## what continuous integration runs
+	@git diff --exit-code --stat || { echo 'make generate changes files: commit them'; exit 1; }
+	$(MAKE) test
+	$(MAKE) race-engine
+	$(MAKE) build
+	bin/collimate demo --once
+	@if [ -d ../shared/dicom/mr-series-16 ]; then bin/collimate demo --once --dicom ../shared/dicom/mr-series-16; \
+	else echo 'skipped: demo with real files, ../shared/dicom/mr-series-16 is not here'; fi
+
+clean: ## remove what was built
+	rm -rf bin

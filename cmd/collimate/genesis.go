@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"collimate/cmd/collimate/internal/org"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) genesis() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "genesis",
+		Short: "Make a network out of several organisations",
+	}
+	c.AddCommand(a.genesisCreate())
+	return c
+}
+
+func (a *app) genesisCreate() *cobra.Command {
+	var chainID, out string
+	c := &cobra.Command{
+		Use:   "create MEMBER...",
+		Short: "Make the genesis and the address book of a network",
+		Long: `Make the genesis and the address book of a network whose members are given: the directory
+of an organisation, where both files are put, or a member.json that another organisation
+has sent, and that must get both files in return.
+
+With --out the files are written to another directory too. Nothing is overwritten: a
+network has one genesis.`,
+		Example: `  collimate genesis create --chain-id my-network north south east west
+  collimate genesis create --chain-id my-network --out network north from-south/member.json`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var members []*org.Member
+			var dirs []string
+			for _, arg := range args {
+				m, err := org.ReadMember(arg)
+				if err != nil {
+					return fmt.Errorf("reading the member %s: %w", arg, err)
+				}
+				members = append(members, m)
+				if info, err := os.Stat(arg); err == nil && info.IsDir() {
+					dirs = append(dirs, arg)
+				}
+			}
+			if out != "" {
+				if err := os.MkdirAll(out, 0o755); err != nil {
+					return err
+				}
+				dirs = append(dirs, out)
+			}
+			for _, dir := range dirs { // look before the first file is written
+				if _, err := os.Stat(filepath.Join(dir, org.GenesisFile)); !errors.Is(err, fs.ErrNotExist) {
+					return fmt.Errorf("%s has a %s already: a network has one genesis", dir, org.GenesisFile)
+				}
+			}
+			g, err := org.CreateNetwork(chainID, members, time.Now(), dirs...)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "made the network %s of %d members, %d of them validators\n", chainID, len(members), len(g.Validators))
+			for _, dir := range dirs {
+				fmt.Fprintf(a.stdout, "  %s\n  %s\n", filepath.Join(dir, org.GenesisFile), filepath.Join(dir, org.MembersFile))
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&chainID, "chain-id", "", "name of the network, for ever: letters, digits, '.', '_', '-'")
+	f.StringVar(&out, "out", "", "a directory for copies of both files")
+	_ = c.MarkFlagRequired("chain-id")
+	return c
+}

@@ -1,0 +1,140 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"collimate/gateway"
+	"collimate/ledger"
+)
+
+// ops are operations that do what a test says.
+type ops struct {
+	define  func() (*Source, error)
+	publish func(ctx context.Context, folder string, progress func(Progress)) ([]*gateway.Ticket, error)
+}
+
+func (o ops) DefineSource(context.Context) (*Source, error) { return o.define() }
+func (o ops) PublishFolder(ctx context.Context, folder string, progress func(Progress)) ([]*gateway.Ticket, error) {
+	return o.publish(ctx, folder, progress)
+}
+
+func door(t *testing.T, o ops) (dir string, d *Door) {
+	t.Helper()
+	dir = t.TempDir()
+	d = NewDoor(dir, o)
+	server := httptest.NewServer(d)
+	t.Cleanup(server.Close)
+	if err := d.Open(server.URL); err != nil {
+		t.Fatal(err)
+	}
+	return dir, d
+}
+
+func TestRoundTrip(t *testing.T) {
+	study := ledger.StudyID{1}
+	dir, d := door(t, ops{
+		define: func() (*Source, error) { return &Source{RepositoryUniqueID: "2.25.1"}, nil },
+		publish: func(_ context.Context, folder string, progress func(Progress)) ([]*gateway.Ticket, error) {
+			progress(Progress{Step: "archiving", Done: 1, Of: 2})
+			progress(Progress{Step: "archiving", Done: 2, Of: 2}) // too soon after the other to be sent
+			progress(Progress{Step: "publishing"})
+			return []*gateway.Ticket{{StudyID: study, StudyInstanceUID: folder}}, nil
+		},
+	})
+	if info, err := os.Stat(filepath.Join(dir, File)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("%s: got %v, %v; want mode 0600", File, info.Mode(), err)
+	}
+	c, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := c.DefineSource(t.Context()); err != nil || s.RepositoryUniqueID != "2.25.1" {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	var steps []string
+	tickets, err := c.PublishFolder(t.Context(), "/images", func(p Progress) { steps = append(steps, p.String()) })
+	if err != nil || len(tickets) != 1 || tickets[0].StudyID != study || tickets[0].StudyInstanceUID != "/images" {
+		t.Errorf("got %+v, %v", tickets, err)
+	}
+	if got, want := strings.Join(steps, "; "), "archiving 1 of 2; publishing 0 of 0"; got != want {
+		t.Errorf("progress: got %q, want %q", got, want)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("after Close: got %v, want ErrNotRunning", err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	dir, d := door(t, ops{
+		define: func() (*Source, error) { return nil, errors.New("the ledger says no") },
+		publish: func(context.Context, string, func(Progress)) ([]*gateway.Ticket, error) {
+			panic(http.ErrAbortHandler) // as if the server were killed
+		},
+	})
+	c, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.DefineSource(t.Context()); err == nil || err.Error() != "the ledger says no" {
+		t.Errorf("got %v, want the server's own words", err)
+	}
+	if _, err := c.PublishFolder(t.Context(), "relative", nil); err == nil || !strings.Contains(err.Error(), "absolute") {
+		t.Errorf("relative folder: got %v", err)
+	}
+	if _, err := c.PublishFolder(t.Context(), "/images", nil); err == nil {
+		t.Error("a server that dies: got no error")
+	}
+	c.endpoint.Token = strings.Repeat("0", 64)
+	if _, err := c.DefineSource(t.Context()); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("wrong token: got %v, want 401", err)
+	}
+	c.endpoint.URL = "http://127.0.0.1:1"
+	if _, err := c.DefineSource(t.Context()); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("nobody there: got %v, want ErrNotRunning", err)
+	}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("POST", pathDefine, strings.NewReader(strings.Repeat(" ", maxRequestBytes)+"{}"))
+	r.Header.Set("Authorization", "Bearer "+d.token)
+	if d.ServeHTTP(w, r); w.Code != http.StatusBadRequest {
+		t.Errorf("a request over the limit: got %d, want 400", w.Code)
+	}
+}
+
+// A stream that ends before its result says so.
+func TestReadEventsTorn(t *testing.T) {
+	var got string
+	err := readEvents(strings.NewReader(`{"progress":{"step":"x","done":1,"of":2}}`+"\n"), nil, &got)
+	if err == nil || !strings.Contains(err.Error(), "stopped before it was done") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A claim key is never lost to a repetition.
+func TestWriteTicket(t *testing.T) {
+	dir := t.TempDir()
+	full, claimed := &gateway.Ticket{ClaimKey: []byte("key")}, &gateway.Ticket{}
+	file, err := WriteTicket(dir, full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _ := os.ReadFile(file)
+	if again, err := WriteTicket(dir, claimed); err != nil || again != file {
+		t.Fatalf("got %q, %v; want %q", again, err, file)
+	}
+	if after, _ := os.ReadFile(file); string(after) != string(before) || len(after) == 0 {
+		t.Error("the ticket with the claim key was replaced by one without")
+	}
+	if info, _ := os.Stat(file); info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, want 0600", info.Mode())
+	}
+}

@@ -1,0 +1,175 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// minimal is the least that is right.
+const minimal = `organisation:
+  name: north
+  roles: [source, validator]
+source:
+  listen: 127.0.0.1:8443
+  url: https://127.0.0.1:8443
+`
+
+func write(t *testing.T, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "collimate.yaml")
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestFaults(t *testing.T) {
+	with := func(more string) string { return minimal + more }
+	for _, test := range []struct {
+		name, content string
+		environ       []string
+		want          []string // after the name of the file
+	}{
+		{"right", minimal, nil, nil},
+		{"empty", "", nil, []string{": organisation.name: is missing: give the organisation a name", ": organisation.roles: is missing: name at least one of [source consumer validator]"}},
+		{"not yaml", "organisation:\n  name: [\n", nil, []string{":2: not YAML: did not find expected node content"}},
+		{"a list on top", "- a\n", nil, []string{":1: want sections with keys, such as 'organisation:' with 'name: north' below it"}},
+		{"two documents", minimal + "---\na: b\n", nil, []string{":7: the file holds more than one YAML document"}},
+		{"misspelt section", with("sorce:\n  listen: a:1\n"), nil, []string{`:7: sorce: unknown section, did you mean "source"?`}},
+		{"misspelt key", with("ledger:\n  lisen: 127.0.0.1:1\n"), nil, []string{`:8: ledger.lisen: unknown key, did you mean "listen"?`}},
+		{"far off key", with("ledger:\n  frobnicate: 1\n"), nil, []string{`:8: ledger.frobnicate: unknown key`}},
+		{"key twice", with("ledger:\n  listen: 127.0.0.1:1\n  listen: 127.0.0.1:2\n"), nil, []string{":9: ledger.listen: comes twice, first in line 8"}},
+		{"section twice", with("source:\n  listen: 127.0.0.1:1\n"), nil, []string{":7: source: comes twice, first in line 4"}},
+		{"section of commented keys", with("ledger:\n  # listen: a\n"), nil, nil},
+		{"scalar for section", with("ledger: yes\n"), nil, []string{`:7: ledger: want keys below the section, found "yes"`}},
+		{"list for scalar", with("ledger:\n  listen: [a]\n"), nil, []string{":8: ledger.listen: want one value, found a list"}},
+		{"no value", with("ledger:\n  listen:\n"), nil, []string{":8: ledger.listen: has no value: give one, or remove the line for the default"}},
+		{"alias", with("ledger: &x\n  listen: 127.0.0.1:1\nlog: *x\n"), nil, []string{":9: log: want keys below the section, found an alias (*name), which is not supported here"}},
+		{"address", with("ledger:\n  listen: localhost\n"), nil, []string{`:8: ledger.listen: "localhost" is not host:port, such as 127.0.0.1:8443`}},
+		{"port zero", with("ledger:\n  listen: 127.0.0.1:0\n"), nil, []string{`:8: ledger.listen: port "0" is not a number from 1 to 65535`}},
+		{"port highest", with("ledger:\n  listen: 127.0.0.1:65535\n"), nil, nil},
+		{"port too high", with("ledger:\n  listen: 127.0.0.1:65536\n"), nil, []string{`:8: ledger.listen: port "65536" is not a number from 1 to 65535`}},
+		{"admin abroad", with("admin:\n  listen: 0.0.0.0:1\n"), nil, []string{`:8: admin.listen: "0.0.0.0:1" is not on loopback: whoever reaches this listener runs the archive`}},
+		{"heartbeat", with("network:\n  heartbeat: 999ms\n"), nil, []string{":8: network.heartbeat: 999ms is not within 1s and 1m0s"}},
+		{"not a duration", with("network:\n  heartbeat: often\n"), nil, []string{`:8: network.heartbeat: "often" is not a duration such as 10s or 2m`}},
+		{"staleness of two heartbeats", with("network:\n  heartbeat: 41s\n"), nil, []string{": source.staleness: 2m0s is less than 3 heartbeats of 41s: one slow block would stop the source"}},
+		{"staleness of three heartbeats", with("network:\n  heartbeat: 40s\n"), nil, nil},
+		{"same address", with("ledger:\n  listen: 127.0.0.1:8443\n"), nil, []string{":5: source.listen: 127.0.0.1:8443 is the address of ledger.listen too"}},
+		{"level", with("log:\n  level: wran\n"), nil, []string{`:8: log.level: "wran" is not one of debug, info, warn, error, did you mean "warn"?`}},
+		{"all at once, once each", "organisation:\n  roles: [soure, consumer]\nsource:\n  url: http://a\n  oids: [1.2.3, 1.02]\nconsumer:\n  listen: x\n", nil, []string{
+			": organisation.name: is missing: give the organisation a name",
+			`:2: organisation.roles: "soure" is not one of source, consumer, validator, did you mean "source"?`,
+			`:4: source.url: "http://a" does not begin with https://`,
+			`:5: source.oids: "1.02" is not an OID such as 1.3.6.1.4.1.21367.2009.1`,
+			`:7: consumer.listen: "x" is not host:port, such as 127.0.0.1:8443`,
+		}},
+		{"environment", minimal, []string{"HOME=/", "COLLIMATE_CONFIG=x", "COLLIMATE_SOURCE_LISTEN=nowhere", "COLLIMATE_LEDGR_LISTEN=a:1"}, []string{
+			`: COLLIMATE_SOURCE_LISTEN: "nowhere" is not host:port, such as 127.0.0.1:8443`,
+			`: COLLIMATE_LEDGR_LISTEN: unknown environment variable, did you mean "COLLIMATE_LEDGER_LISTEN"?`,
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			file := write(t, test.content)
+			_, err := Load(file, test.environ)
+			var got []string
+			if err != nil {
+				var faults Faults
+				if !errors.As(err, &faults) {
+					t.Fatalf("got %v, want Faults", err)
+				}
+				for line := range strings.SplitSeq(err.Error(), "\n") {
+					got = append(got, strings.TrimPrefix(line, file))
+				}
+			}
+			if g, w := strings.Join(got, "\n"), strings.Join(test.want, "\n"); g != w {
+				t.Errorf("got\n%s\nwant\n%s", g, w)
+			}
+		})
+	}
+}
+
+func TestLoad(t *testing.T) {
+	file := write(t, minimal+"  oids: [1.2.3, 1.2.4]\nnetwork:\n  heartbeat: 1s\n")
+	c, err := Load(file, []string{"COLLIMATE_ORGANISATION_NAME=Nord, Sued & Co", "COLLIMATE_ORGANISATION_ROLES=source,consumer", "COLLIMATE_CONSUMER_LISTEN=[::1]:1", "COLLIMATE_CONSUMER_URL=https://a/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(file)
+	for _, check := range []struct{ what, got, want string }{
+		{"name from the environment", c.Organisation.Name, "Nord, Sued & Co"},
+		{"roles from the environment", strings.Join(c.Organisation.Roles, " "), "source consumer"},
+		{"oids", strings.Join(c.Source.OIDs, " "), "1.2.3 1.2.4"},
+		{"relative default path", c.Organisation.Key, filepath.Join(dir, "keys", "organisation.key")},
+		{"data path", c.Path("a", "b"), filepath.Join(dir, "data", "a", "b")},
+		{"heartbeat", c.Network.Heartbeat.String(), time.Second.String()},
+		{"url without slash", c.Consumer.URL, "https://a"},
+		{"node", c.NodeURL(), "http://127.0.0.1:26657"},
+	} {
+		if check.got != check.want {
+			t.Errorf("%s: got %q, want %q", check.what, check.got, check.want)
+		}
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml"), nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("absent file: got %v, want os.ErrNotExist", err)
+	}
+	for _, test := range []struct {
+		size int
+		want bool
+	}{{maxFileBytes, true}, {maxFileBytes + 1, false}} {
+		file := write(t, minimal+strings.Repeat("#", test.size-len(minimal)))
+		if _, err := Load(file, nil); (err == nil) != test.want {
+			t.Errorf("%d bytes: got %v, want accepted %v", test.size, err, test.want)
+		}
+	}
+}
+
+// What Write writes, Load reads; and every key that it documents is read back as it was given.
+func TestWrite(t *testing.T) {
+	set := map[string]string{}
+	for name, value := range map[string]string{
+		"organisation.name": "yes", "organisation.roles": "source,consumer,validator", "network.heartbeat": "2s",
+		"source.listen": "127.0.0.1:1", "source.url": "https://127.0.0.1:1", "source.institution": `A "B": #c`,
+		"consumer.listen": "127.0.0.1:2", "consumer.url": "https://127.0.0.1:2",
+	} {
+		set[name] = value
+	}
+	var b bytes.Buffer
+	if err := Write(&b, set); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(write(t, b.String()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Organisation.Name != "yes" || c.Source.Institution != `A "B": #c` || len(c.Organisation.Roles) != 3 || c.Network.Heartbeat != 2*time.Second {
+		t.Errorf("got %+v", c)
+	}
+	for _, f := range c.fields() {
+		if !strings.Contains(b.String(), f.key+":") || f.doc == "" {
+			t.Errorf("%s is not documented", f.name())
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add([]byte(minimal))
+	f.Add([]byte("organisation: &a\n  name: *a\n"))
+	f.Add([]byte("? [a]\n: b\n"))
+	f.Add([]byte("a: !!binary x\n--- \n"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		c := &Config{File: "/x/collimate.yaml", where: map[string]place{}}
+		faults := append(c.defaults(), c.parse(raw)...)
+		faults = append(faults, c.validate(faults)...)
+		if err := faults.inFile("f"); err != nil && err.Error() == "" {
+			t.Error("faults without a word")
+		}
+	})
+}

@@ -1,0 +1,108 @@
+package config
+
+import (
+	"strings"
+)
+
+// variablePrefix begins the environment variables that override keys.
+const variablePrefix = "COLLIMATE_"
+
+// PathVariable names the configuration file for commands that are not given --config.
+const PathVariable = "COLLIMATE_CONFIG"
+
+// field is one key: where it stands, what it is by default, what it means, and where its value goes.
+type field struct {
+	section, key string
+	value        string // default; lists with commas; empty if there is none
+	doc          string
+	into         value
+}
+
+// name is section.key.
+func (f field) name() string { return f.section + "." + f.key }
+
+// variable is the environment variable that overrides the key.
+func (f field) variable() string {
+	return variablePrefix + strings.ToUpper(f.section+"_"+f.key)
+}
+
+// fields is the one table of keys. It drives reading, the environment, the commented file, and the reference.
+func (c *Config) fields() []field {
+	return []field{
+		{"organisation", "name", "", "What the organisation is called, in certificates and logs.",
+			text{&c.Organisation.Name}},
+		{"organisation", "roles", "", "What it does here: source (publishes studies and answers for them), consumer\n(is the repository of its own XDS consumers), validator (takes part in making blocks).",
+			list{&c.Organisation.Roles, oneOf(Roles())}},
+		{"organisation", "data", "data", "The directory of all that is stored: ledger, archive, catalog, audit trail.\nThe catalog holds the salts of the published studies: back it up as you back up keys.",
+			path{&c.Organisation.Data}},
+		{"organisation", "key", "keys/organisation.key", "The private key by which the ledger knows the organisation, PKCS#8 in PEM, readable\nby its owner only. ECDSA P-256 or P-384, RSA of at least 2048 bits, or Ed25519.",
+			path{&c.Organisation.Key}},
+		{"organisation", "certificate", "keys/organisation.crt", "A certificate of that key, self-signed or not: what the source presents in TLS, and\nwhat signed requests carry. Others check its key against the ledger, not its issuer.",
+			path{&c.Organisation.Certificate}},
+
+		{"network", "genesis", "genesis.json", "The network's first block, the same file at every member. See 'collimate genesis create'.",
+			path{&c.Network.Genesis}},
+		{"network", "members", "members.json", "The address book of the network: who may connect, and where to reach them.",
+			path{&c.Network.Members}},
+		{"network", "listen", "127.0.0.1:26656", "Where the other nodes reach this one, over QUIC (UDP).",
+			address{&c.Network.Listen}},
+		{"network", "heartbeat", "10s", "How long the ledger may stand still before a block is made without content, so that\nevery node knows that its view is current. The same at every member.",
+			duration{&c.Network.Heartbeat, minHeartbeat, maxHeartbeat}},
+
+		{"ledger", "listen", "127.0.0.1:26657", "The HTTP API of the ledger node: status, records, submitting signed transactions.\nIt hands out nothing secret and takes only what is signed.",
+			address{&c.Ledger.Listen}},
+
+		{"source", "listen", "", "Where signed ITI-43 requests are answered, over TLS with the organisation's key.",
+			address{&c.Source.Listen}},
+		{"source", "url", "", "How others reach that listener, scheme and host and port. It stands on the ledger, and\nrequests are signed for it.",
+			httpsURL{&c.Source.URL}},
+		{"source", "oids", "", "Repository OIDs that the organisation already owns; the ledger maps them to its key.",
+			list{&c.Source.OIDs, oid}},
+		{"source", "staleness", "2m", "How old the last block may be before the source refuses every request.",
+			duration{&c.Source.Staleness, minStaleness, maxStaleness}},
+		{"source", "institution", "", "The institution's name in the manifests that the source makes.",
+			text{&c.Source.Institution}},
+		{"source", "retrieve_ae_title", "", "The AE title from which the images can be had, in the manifests.",
+			text{&c.Source.RetrieveAETitle}},
+
+		{"consumer", "listen", "", "Where the organisation's own XDS consumers send plain ITI-43 requests, over mutual TLS.",
+			address{&c.Consumer.Listen}},
+		{"consumer", "url", "", "How they reach that listener, scheme and host and port.",
+			httpsURL{&c.Consumer.URL}},
+		{"consumer", "key", "keys/consumer-tls.key", "The private key of that listener.",
+			path{&c.Consumer.Key}},
+		{"consumer", "certificate", "keys/consumer-tls.crt", "Its certificate, issued by an authority that the consumers trust.",
+			path{&c.Consumer.Certificate}},
+		{"consumer", "client_ca", "keys/ca.crt", "The authority of the consumers' certificates: whom it vouches for may retrieve in the\norganisation's name.",
+			path{&c.Consumer.ClientCA}},
+
+		{"admin", "listen", "127.0.0.1:0", "Where 'collimate study publish' and the like reach the running server, on loopback only;\nport 0 takes any free one. URL and token are written to admin.json in the data directory.",
+			loopback{&c.Admin.Listen}},
+
+		{"log", "format", "text", "text or json.",
+			choice{&c.Log.Format, LogFormats()}},
+		{"log", "level", "info", "debug, info, warn or error.",
+			choice{&c.Log.Level, LogLevels()}},
+	}
+}
+
+// section is a section's keys by name, and those names in the order of the table.
+type section struct {
+	keys  map[string]field
+	names []string
+}
+
+// sections groups the table by section.
+func sections(fields []field) map[string]section {
+	all := map[string]section{}
+	for _, f := range fields {
+		s := all[f.section]
+		if s.keys == nil {
+			s.keys = map[string]field{}
+		}
+		s.keys[f.key] = f
+		s.names = append(s.names, f.key)
+		all[f.section] = s
+	}
+	return all
+}

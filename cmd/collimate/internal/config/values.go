@@ -1,0 +1,194 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// value is where a key's value goes, and what it may be. A scalar comes as one string.
+type value interface {
+	set(c *Config, values []string) error
+}
+
+// one rejoins a scalar that was split at commas.
+func one(values []string) string { return strings.Join(values, ",") }
+
+type text struct{ to *string }
+
+func (v text) set(_ *Config, values []string) error {
+	s := one(values)
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return errors.New("holds control characters")
+	}
+	*v.to = s
+	return nil
+}
+
+// path is a file or directory, resolved against the directory of the configuration.
+type path struct{ to *string }
+
+func (v path) set(c *Config, values []string) error {
+	p := one(values)
+	if p == "" {
+		return errors.New("is empty, want a path")
+	}
+	if !filepath.IsAbs(p) {
+		p = filepath.Join(filepath.Dir(c.File), p)
+	}
+	*v.to = filepath.Clean(p)
+	return nil
+}
+
+// address is host:port with a port that is known beforehand.
+type address struct{ to *string }
+
+func (v address) set(_ *Config, values []string) error {
+	s := one(values)
+	if err := checkAddress(s, 1); err != nil {
+		return err
+	}
+	*v.to = s
+	return nil
+}
+
+// loopback is host:port on loopback; port 0 takes any free one.
+type loopback struct{ to *string }
+
+func (v loopback) set(_ *Config, values []string) error {
+	s := one(values)
+	if err := checkAddress(s, 0); err != nil {
+		return err
+	}
+	if host, _, _ := net.SplitHostPort(s); !isLoopback(host) {
+		return fmt.Errorf("%q is not on loopback: whoever reaches this listener runs the archive", s)
+	}
+	*v.to = s
+	return nil
+}
+
+func checkAddress(s string, lowest int) error {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil || host == "" {
+		return fmt.Errorf("%q is not host:port, such as 127.0.0.1:8443", s)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < lowest || n > 65535 {
+		return fmt.Errorf("port %q is not a number from %d to 65535", port, lowest)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}
+
+// httpsURL is scheme, host and port, and no path: the paths are the gateway's.
+type httpsURL struct{ to *string }
+
+func (v httpsURL) set(_ *Config, values []string) error {
+	s := one(values)
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "":
+		return fmt.Errorf("%q is not a URL such as https://images.example:8443", s)
+	case u.Scheme != "https":
+		return fmt.Errorf("%q does not begin with https://", s)
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return fmt.Errorf("%q has more than scheme, host and port", s)
+	}
+	*v.to = "https://" + u.Host
+	return nil
+}
+
+// duration is as Go writes it: 10s, 2m, 1h30m.
+type duration struct {
+	to              *time.Duration
+	lowest, highest time.Duration
+}
+
+func (v duration) set(_ *Config, values []string) error {
+	d, err := time.ParseDuration(one(values))
+	if err != nil {
+		return fmt.Errorf("%q is not a duration such as 10s or 2m", one(values))
+	}
+	if d < v.lowest || d > v.highest {
+		return fmt.Errorf("%s is not within %s and %s", d, v.lowest, v.highest)
+	}
+	*v.to = d
+	return nil
+}
+
+type choice struct {
+	to *string
+	of []string
+}
+
+func (v choice) set(_ *Config, values []string) error {
+	s := one(values)
+	if err := oneOf(v.of)(s); err != nil {
+		return err
+	}
+	*v.to = s
+	return nil
+}
+
+// list is a sequence whose elements each pass a check; none may come twice.
+type list struct {
+	to    *[]string
+	check func(string) error
+}
+
+func (v list) set(_ *Config, values []string) error {
+	got := make([]string, 0, len(values))
+	for _, s := range values {
+		s = strings.TrimSpace(s)
+		if err := v.check(s); err != nil {
+			return err
+		}
+		if slices.Contains(got, s) {
+			return fmt.Errorf("%q comes twice", s)
+		}
+		got = append(got, s)
+	}
+	*v.to = got
+	return nil
+}
+
+// oneOf returns a check that a value is one of those allowed.
+func oneOf(allowed []string) func(string) error {
+	return func(s string) error {
+		if slices.Contains(allowed, s) {
+			return nil
+		}
+		return fmt.Errorf("%q is not one of %s%s", s, strings.Join(allowed, ", "), suggest(s, allowed))
+	}
+}
+
+// oid checks an ISO object identifier in dotted decimal.
+func oid(s string) error {
+	if len(s) > maxOIDLength {
+		return fmt.Errorf("the OID %q has more than %d characters", s, maxOIDLength)
+	}
+	arcs := strings.Split(s, ".")
+	for i, a := range arcs {
+		digits := a != "" && strings.Trim(a, "0123456789") == ""
+		if !digits || len(a) > 1 && a[0] == '0' || i == 0 && a > "2" {
+			return fmt.Errorf("%q is not an OID such as 1.3.6.1.4.1.21367.2009.1", s)
+		}
+	}
+	if len(arcs) < 2 {
+		return fmt.Errorf("%q is not an OID: it has one arc only", s)
+	}
+	return nil
+}

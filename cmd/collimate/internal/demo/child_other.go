@@ -1,0 +1,8 @@
+//go:build !unix
+
+package demo
+
+import "syscall"
+
+// ownGroup has no equivalent here.
+func ownGroup() *syscall.SysProcAttr { return nil }

@@ -1,0 +1,172 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"collimate/atna"
+	"collimate/cmd/collimate/internal/admin"
+	"collimate/cmd/collimate/internal/config"
+	"collimate/consensus"
+	"collimate/gateway"
+	"collimate/gateway/catalog"
+	"collimate/keys/keystore"
+	"collimate/node"
+	"collimate/pacs/fs"
+)
+
+// organisation is the parts of a running organisation. It fills admin.Operations.
+type organisation struct {
+	config *config.Config
+	logger *slog.Logger
+
+	chainID   string
+	node      *node.Node
+	nodeEnded chan struct{} // closed when the node has ended; nodeErr is set then
+	nodeErr   error
+
+	audit    *atna.FileSpool
+	archive  *fs.Archive
+	catalog  *catalog.Catalog
+	source   *gateway.Source   // nil without the role
+	consumer *gateway.Consumer // nil without the role
+
+	closers []func() error // in the order of opening
+}
+
+var _ admin.Operations = (*organisation)(nil)
+
+// errNoSource is returned to commands of a source when there is none.
+var errNoSource = errors.New("this organisation does not have the role source")
+
+// auditFile is the audit trail in its directory: one DICOM audit message per line.
+const auditFile = "audit.xml"
+
+// start opens and starts all parts but the listeners.
+func (o *organisation) start(ctx context.Context) error {
+	key, err := keystore.Load(o.config.Organisation.Key)
+	if err != nil {
+		return err
+	}
+	certificate, err := keystore.LoadCertificate(o.config.Organisation.Certificate)
+	if err != nil {
+		return err
+	}
+	if err := o.startNode(ctx); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.config.Path(config.AuditDir), 0o700); err != nil {
+		return fmt.Errorf("preparing the audit trail: %w", err)
+	}
+	if o.audit, err = atna.Open(o.config.Path(config.AuditDir, auditFile)); err != nil {
+		return err
+	}
+	o.onClose(o.audit.Close)
+	if o.config.Has(config.RoleSource) {
+		if err := o.openStores(); err != nil {
+			return err
+		}
+		o.source, err = gateway.NewSource(gateway.SourceConfig{
+			ChainID:         o.chainID,
+			Key:             key,
+			Certificate:     certificate,
+			URL:             o.config.Source.URL,
+			OIDs:            o.config.Source.OIDs,
+			Catalog:         o.catalog,
+			Archive:         o.archive,
+			Ledger:          nodeLedger{o.node},
+			Audit:           o.audit,
+			Logger:          o.logger.With("part", "source"),
+			Institution:     o.config.Source.Institution,
+			RetrieveAETitle: o.config.Source.RetrieveAETitle,
+			Staleness:       o.config.Source.Staleness,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if o.config.Has(config.RoleConsumer) {
+		o.consumer, err = gateway.NewConsumer(gateway.ConsumerConfig{
+			Key:         key,
+			Certificate: certificate,
+			Ledger:      nodeLedger{o.node},
+			Audit:       o.audit,
+			Logger:      o.logger.With("part", "consumer"),
+		})
+	}
+	return err
+}
+
+// openStores opens what a source keeps.
+func (o *organisation) openStores() (err error) {
+	if o.archive, err = fs.Open(o.config.Path(config.ArchiveDir)); err != nil {
+		return err
+	}
+	o.onClose(o.archive.Close)
+	if o.catalog, err = catalog.Open(o.config.Path(config.CatalogDir), catalog.Options{}); err != nil {
+		return err
+	}
+	o.onClose(o.catalog.Close)
+	return nil
+}
+
+func (o *organisation) onClose(f func() error) { o.closers = append(o.closers, f) }
+
+// close closes all that was opened, the last first.
+func (o *organisation) close() (err error) {
+	for i := len(o.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, o.closers[i]())
+	}
+	o.closers = nil
+	return err
+}
+
+// DefineSource puts the source on the ledger.
+func (o *organisation) DefineSource(ctx context.Context) (*admin.Source, error) {
+	if o.source == nil {
+		return nil, errNoSource
+	}
+	dir := o.config.Path(config.LedgerDir)
+	own, err := consensus.LoadKeys(dir)
+	if err != nil {
+		return nil, err
+	}
+	prove := func(message []byte) ([64]byte, error) { return consensus.SignValidatorProof(dir, message) }
+	if err := o.source.Define(ctx, own.ValidatorKey, prove); err != nil {
+		return nil, err
+	}
+	e := o.source.Endpoints()
+	return &admin.Source{Source: o.source.ID(), RepositoryUniqueID: o.source.ID().Alias(), ITI43: e.ITI43, Openings: e.Openings}, nil
+}
+
+// PublishFolder takes a folder into the archive and publishes its studies.
+func (o *organisation) PublishFolder(ctx context.Context, folder string, progress func(admin.Progress)) ([]*gateway.Ticket, error) {
+	if o.source == nil {
+		return nil, errNoSource
+	}
+	imported, err := o.archive.Import(ctx, folder, func(p fs.Progress) {
+		progress(admin.Progress{Step: "archiving", Done: p.Files, Of: p.TotalFiles, Bytes: p.Bytes})
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range imported.Refusals {
+		o.logger.Warn("a file was not archived", "error", r)
+	}
+	if len(imported.Studies) == 0 {
+		return nil, fmt.Errorf("no DICOM file in %s: %d files are something else, %d were refused (see the server's log)", folder, imported.Skipped, imported.Refused)
+	}
+	var tickets []*gateway.Ticket
+	for n, uid := range imported.Studies {
+		progress(admin.Progress{Step: "publishing", Done: n, Of: len(imported.Studies)})
+		t, err := o.source.Publish(ctx, uid)
+		if err != nil {
+			return tickets, err
+		}
+		tickets = append(tickets, t)
+	}
+	return tickets, nil
+}

@@ -24,6 +24,10 @@ type Config struct {
 	// Heartbeat is the interval between blocks when there are no transactions; 0 means DefaultHeartbeat. An idle
 	// network's chain time is as old as this at most. It should be the same on all nodes.
 	Heartbeat time.Duration
+
+	// quiet keeps the engine from sending transactions to peers by itself: for the test of what happens when it
+	// has done so in vain.
+	quiet bool
 }
 
 // Validate reports every fault at once.
@@ -72,6 +76,7 @@ func (c Config) engine() *cfg.Config {
 	e.Mempool.MaxTxsBytes = maxPendingBytes
 	e.Mempool.MaxTxBytes = maxTx
 	e.Mempool.CacheSize = maxSeen
+	e.Mempool.Broadcast = !c.quiet
 
 	e.BlockSync.AdaptiveSync = false // running catch-up beside consensus leads validators to vote twice
 	e.TxIndex.Indexer = "null"

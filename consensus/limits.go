@@ -42,6 +42,10 @@ const (
 	// maxWaiters bounds the Submits that wait for finality at the same time. One costs a goroutine.
 	maxWaiters = 4096
 
+	// offerAgain is how long a transaction may wait for its block before it is sent to all peers again. Ordinary
+	// finality takes a tenth of it, so that nothing is sent twice in ordinary times.
+	offerAgain = time.Second
+
 	// maxSyncMessage bounds a block in a catch-up answer: a block, its commit and their framing. The engine's own
 	// bound is 100 MiB, and a reader allocates what is declared.
 	maxSyncMessage = 4 * maxBlockBytes

@@ -98,6 +98,22 @@ func TestTwoOfFour(t *testing.T) {
 	}
 }
 
+// TestLostGossip: a transaction whose one message to the peers was lost becomes final all the same, long before the
+// heartbeat.
+func TestLostGossip(t *testing.T) {
+	w := newNetwork(t, 4)
+	for _, m := range w.members {
+		m.config.quiet, m.config.Heartbeat = true, MaxHeartbeat
+	}
+	w.start(0, 1, 2, 3)
+	w.ready(1, 0, 1, 2, 3)
+	w.define(0) // whoever proposes next
+	for n := range 4 {
+		_, raw := w.study(0, n)
+		w.must(0, raw)
+	}
+}
+
 // TestForeignChain starts a fifth node that is on everybody's list and has a genesis of its own.
 func TestForeignChain(t *testing.T) {
 	w := newNetwork(t, 2)

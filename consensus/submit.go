@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/cometbft/cometbft/mempool"
+	cmtp2p "github.com/cometbft/cometbft/p2p"
+	protomem "github.com/cometbft/cometbft/proto/tendermint/mempool"
 
 	"collimate/ledger"
 )
@@ -135,10 +138,18 @@ func (e *Engine) Submit(ctx context.Context, raw []byte) (Receipt, error) {
 	default:
 		return Receipt{}, fmt.Errorf("offering the transaction: %w", err)
 	}
-	select {
-	case o := <-done:
-		return o.receipt, o.err
-	case <-ctx.Done():
-		return Receipt{}, fmt.Errorf("%w: %w", ErrNotFinal, ctx.Err())
+	again := time.NewTicker(offerAgain)
+	defer again.Stop()
+	for {
+		select {
+		case o := <-done:
+			return o.receipt, o.err
+		case <-ctx.Done():
+			return Receipt{}, fmt.Errorf("%w: %w", ErrNotFinal, ctx.Err())
+		case <-again.C:
+			// The engine sends a transaction to each peer once. If that was lost with a connection, a proposer
+			// would not know of it, and with nothing else to do nobody would ask before the next heartbeat.
+			e.sw.BroadcastAsync(cmtp2p.Envelope{ChannelID: mempool.MempoolChannel, Message: &protomem.Txs{Txs: [][]byte{tx.Raw}}})
+		}
 	}
 }

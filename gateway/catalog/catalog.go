@@ -105,7 +105,8 @@ func (c *Catalog) PutStudy(s Study, documents map[string]ledger.DocumentKind) er
 // Study returns a study by its Study Instance UID, or ErrNotFound.
 func (c *Catalog) Study(studyInstanceUID string) (Study, error) {
 	var s Study
-	return s, c.get(key(prefixStudy, []byte(studyInstanceUID)), &s)
+	err := c.get(key(prefixStudy, []byte(studyInstanceUID)), &s)
+	return s, err
 }
 
 // Document returns what a documentUniqueId stands for, and the study it belongs to, or ErrNotFound.

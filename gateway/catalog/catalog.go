@@ -133,10 +133,19 @@ func (c *Catalog) Studies() ([]Study, error) {
 	return all, err
 }
 
-// PutOpening stores the blind of a grant. Storing the same again changes nothing.
+// PutOpening stores the blind of a grant. Storing the same again changes nothing and writes nothing, so that who
+// repeats an opening does not keep the disk busy.
 func (c *Catalog) PutOpening(study ledger.StudyID, grantee keys.Grantee, blind [32]byte) error {
 	commitment := ledger.NewCommitment(blind, grantee, study)
-	return c.db.Set(key(prefixOpening, study[:], grantee.ID[:], commitment[:]), blind[:], pebble.Sync)
+	k := key(prefixOpening, study[:], grantee.ID[:], commitment[:])
+	_, closer, err := c.db.Get(k)
+	if err == nil {
+		return closer.Close()
+	}
+	if !errors.Is(err, pebble.ErrNotFound) {
+		return fmt.Errorf("reading the catalog: %w", err)
+	}
+	return c.db.Set(k, blind[:], pebble.Sync)
 }
 
 // Blinds returns the blinds of all grants of a study that name grantee, whether or not they still hold.

@@ -70,6 +70,10 @@ func TestBlinds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	before := c.db.Metrics().WAL.BytesIn
+	if err := c.PutOpening(s, a, [32]byte{1}); err != nil || c.db.Metrics().WAL.BytesIn != before {
+		t.Errorf("storing an opening again wrote to the disk, or failed: %v", err)
+	}
 	if got, err := c.Blinds(s, a); err != nil || len(got) != 2 {
 		t.Errorf("Blinds of the grantee = %v, %v, want two", got, err)
 	}

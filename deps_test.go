@@ -36,9 +36,10 @@ soap:               soap/mtom xmlsec
 ledger:             keys
 pacs:               -
 atna:               -
+saml:               xmlsec xua
 
 # protocol
-soap/wss:           keys soap xmlsec xua
+soap/wss:           keys saml soap xmlsec xua
 xds:                soap soap/mtom wsdl xmlsec xua
 pacs/pdi:           dicom pacs
 pacs/fs:            dicom pacs
@@ -50,7 +51,7 @@ consensus:          consensus/pebbledb keys/keystore ledger ledger/store p2p
 
 # compose: the few packages that know two worlds
 gateway/catalog:    keys ledger
-gateway:            atna gateway/catalog keys ledger pacs pacs/pdi soap soap/wss xds xua
+gateway:            atna gateway/catalog keys ledger pacs pacs/pdi saml soap soap/wss xds xua
 node/client:        keys ledger
 node:               consensus keys ledger ledger/store node/client
 conformance:        -

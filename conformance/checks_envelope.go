@@ -120,5 +120,12 @@ func soap11(ctx context.Context, t *Target, s side) error {
 		return bytes.Replace(envelope, []byte(nsSOAP), []byte(nsSOAP11), 1) // the declaration on the Envelope
 	}
 	x, err := s.send(ctx, m, Whole, nil)
-	return faulted(x, err, "VersionMismatch")
+	if err != nil || x.fault == nil || x.root.NamespaceURI() != nsSOAP11 {
+		return faulted(x, err, "VersionMismatch")
+	}
+	// The sender can read a fault of its own version only, in that version's media type. SOAP 1.2 part 1: appendix A
+	if x.fault.Code != "VersionMismatch" || x.fault.Reason == "" || x.media != mediaSOAP11 {
+		return expected("a SOAP 1.1 VersionMismatch fault with a faultstring, as "+mediaSOAP11, fmt.Sprintf("%v as %q", x.fault, x.header.Get("Content-Type")))
+	}
+	return nil
 }

@@ -115,6 +115,9 @@ func faulted(x *exchange, err error, code string) error {
 	if x.status != http.StatusBadRequest && x.status != http.StatusInternalServerError {
 		return expected("HTTP 400 or 500 with a SOAP fault", fmt.Sprint("HTTP ", x.status))
 	}
+	if x.root.NamespaceURI() != nsSOAP {
+		return expected("a fault of SOAP 1.2", "one of namespace "+x.root.NamespaceURI())
+	}
 	if !x.multipart() && x.media != mediaSOAP {
 		return expected("a SOAP fault as "+mediaSOAP+" or MTOM", fmt.Sprintf("%q", x.header.Get("Content-Type")))
 	}

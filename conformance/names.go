@@ -59,4 +59,5 @@ const (
 	mediaMultipart = "multipart/related"
 	mediaXOP       = "application/xop+xml"
 	mediaSOAP      = "application/soap+xml"
+	mediaSOAP11    = "text/xml"
 )

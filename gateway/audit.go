@@ -22,7 +22,7 @@ func (s *Source) audit(ctx context.Context, caller xua.Caller, verdicts []verdic
 		Origin:     s.origin(),
 		Repository: local(s.Endpoints().ITI43),
 		Consumer:   atna.Node{UserID: caller.Key.String(), Address: caller.Address},
-		Requestors: []atna.Requestor{{UserID: caller.Key.String(), UserName: caller.Name, Tier: caller.Tier.String()}},
+		Requestors: requestors(caller),
 	}
 	for _, v := range verdicts {
 		r.Documents = append(r.Documents, audited(v.request, v.refusal, string(v.reason)))
@@ -40,7 +40,7 @@ func (c *Consumer) audit(ctx context.Context, caller xua.Caller, groups []*group
 			Origin:     atna.Origin{SourceID: c.id.Alias()},
 			Repository: remote(g.source.Endpoints.ITI43),
 			Consumer:   atna.Node{UserID: c.id.String(), ProcessID: strconv.Itoa(os.Getpid()), Address: caller.Address},
-			Requestors: []atna.Requestor{{UserID: caller.Key.String(), UserName: caller.Name, Tier: caller.Tier.String()}},
+			Requestors: requestors(caller),
 		}
 		for _, asked := range g.requests {
 			r.Documents = append(r.Documents, audited(asked, refusalOf(asked, merged.Errors), ""))
@@ -50,6 +50,15 @@ func (c *Consumer) audit(ctx context.Context, caller xua.Caller, groups []*group
 		}
 	}
 	return nil
+}
+
+// requestors lists who asks: the key, and the person whom an assertion names. ITI TF-2: 3.40.4.2
+func requestors(caller xua.Caller) []atna.Requestor {
+	all := []atna.Requestor{{UserID: caller.Key.String(), UserName: caller.Name, Tier: caller.Tier.String()}}
+	if p := caller.Person; !p.IsZero() {
+		all = append(all, atna.Requestor{UserID: p.NameID, UserName: p.UserName()})
+	}
+	return all
 }
 
 // refusalOf finds the error that an answer has for a document.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"collimate/keys"
+	"collimate/soap"
 )
 
 // ErrPin is returned by a TLS handshake whose peer does not hold the pinned key.
@@ -18,8 +19,6 @@ var ErrPin = errors.New("the peer's TLS key is not the key on the ledger")
 // own is presented when the server asks for a certificate; it may be nil.
 func PinnedTLS(id keys.ID, own *tls.Certificate) *tls.Config {
 	c := &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		NextProtos: []string{"http/1.1"}, // one stream has the connection to itself
 		// The chain and the name are not looked at; VerifyConnection below, which also runs on resumed
 		// sessions, is the whole check.
 		InsecureSkipVerify: true,
@@ -37,7 +36,7 @@ func PinnedTLS(id keys.ID, own *tls.Certificate) *tls.Config {
 	if own != nil {
 		c.Certificates = []tls.Certificate{*own}
 	}
-	return c
+	return soap.HardenTLS(c)
 }
 
 // PinnedClient returns an HTTP client for the server whose certificate holds the key named by id. It follows

@@ -70,6 +70,8 @@ func (s *Source) decide(view *ledger.Snapshot, caller xua.Caller, r xds.Document
 		return v.refuse(reasonUnknownDocument), nil
 	case !decision.Allowed:
 		return v.refuse(decision.Reason), nil
+	case caller.Tier < s.config.Requesters.MinTier:
+		return v.refuse(reasonTier), nil
 	}
 	v.reason = decision.Reason
 	return v, nil

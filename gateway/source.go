@@ -34,6 +34,8 @@ type SourceConfig struct {
 	Ledger  Ledger
 	Audit   atna.Recorder
 	Logger  *slog.Logger
+	// Requesters says which evidence of who asks is accepted; optional.
+	Requesters Requesters
 	// Institution and RetrieveAETitle are written into manifests; optional.
 	Institution     string
 	RetrieveAETitle string
@@ -65,6 +67,9 @@ func NewSource(c SourceConfig) (*Source, error) {
 	}
 	if got, err := keys.IDOfCertificate(c.Certificate); err != nil || got != id {
 		return nil, errors.New("gateway: the source's certificate is not of the source's key")
+	}
+	if c.Requesters.MinTier == xua.TierNone {
+		c.Requesters.MinTier = xua.TierA
 	}
 	if c.Staleness == 0 {
 		c.Staleness = DefaultStaleness

@@ -181,6 +181,13 @@ func (r *trail) last() string {
 	return r.messages[len(r.messages)-1].Reason
 }
 
+// names reports whether a participant of the last message has this user id.
+func (r *trail) names(user string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.messages) > 0 && slices.ContainsFunc(r.messages[len(r.messages)-1].Participants, func(p atna.Participant) bool { return p.UserID == user })
+}
+
 // party is a key with a certificate.
 type party struct {
 	key  crypto.Signer
@@ -223,6 +230,7 @@ type world struct {
 	archive *flaky
 	catalog *catalog.Catalog
 	audit   *trail
+	accept  gateway.Requesters
 
 	patient party
 	ticket  *gateway.Ticket
@@ -261,11 +269,17 @@ func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("the disk i
 
 func newWorld(t testing.TB, o phantom.Options) *world {
 	t.Helper()
+	return newWorldFor(t, o, gateway.Requesters{})
+}
+
+// newWorldFor returns a world whose source accepts these requesters.
+func newWorldFor(t testing.TB, o phantom.Options, accept gateway.Requesters) *world {
+	t.Helper()
 	_, validator, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, chain: newChain(t, validator, spareValidator), patient: newParty(t, "patient")}
+	w := &world{t: t, chain: newChain(t, validator, spareValidator), patient: newParty(t, "patient"), accept: accept}
 	w.open(validator, o)
 	return w
 }
@@ -294,7 +308,7 @@ func (w *world) open(validator ed25519.PrivateKey, o phantom.Options) {
 	w.source, err = gateway.NewSource(gateway.SourceConfig{
 		ChainID: chainID, Key: w.north.key, Certificate: w.north.cert, URL: "https://" + listener.Addr().String(),
 		Catalog: w.catalog, Archive: w.archive, Ledger: w.chain, Audit: w.audit,
-		Logger: slog.New(slog.DiscardHandler), Now: w.chain.now,
+		Logger: slog.New(slog.DiscardHandler), Now: w.chain.now, Requesters: w.accept,
 	})
 	w.must(err)
 	w.url = w.source.Endpoints().ITI43

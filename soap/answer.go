@@ -11,50 +11,49 @@ import (
 	"strconv"
 
 	"collimate/soap/mtom"
-	"collimate/xmlsec"
 )
 
-// refuse answers with a fault.
+// refuse answers with a fault on the connection of the request.
 func (x *exchange) refuse(f *Fault) {
-	x.log(slog.LevelWarn, "soap request refused", slog.String("code", string(f.Code)),
-		slog.String("subcode", f.Subcode.Local), slog.String("reason", f.Reason), slog.Any("err", f.Err))
+	x.logFault(f)
 	status := f.status()
 	var tooLarge *http.MaxBytesError
 	if errors.As(f.Err, &tooLarge) {
 		status = http.StatusRequestEntityTooLarge
 	}
-	e := Envelope{Action: f.action(), RelatesTo: x.messageID, Payload: appendFault(nil, f)}
-	x.send(status, &e, nil)
-}
-
-// appendFault serialises a fault. SOAP 1.2 Part 1 section 5.4
-func appendFault(b []byte, f *Fault) []byte {
-	b = append(b, `<soap:Fault xmlns:soap="`+NSEnvelope+`"><soap:Code><soap:Value>soap:`...)
-	b = append(b, f.Code...)
-	b = append(b, `</soap:Value>`...)
-	if !f.Subcode.IsZero() {
-		b = append(b, `<soap:Subcode><soap:Value xmlns:sub="`...)
-		b = xmlsec.EscapeAttr(b, f.Subcode.Space)
-		b = append(b, `">sub:`...)
-		b = xmlsec.EscapeText(b, f.Subcode.Local)
-		b = append(b, `</soap:Value></soap:Subcode>`...)
+	if f.RetryAfter > 0 {
+		x.w.Header().Set("Retry-After", strconv.FormatInt(seconds(f.RetryAfter), 10))
 	}
-	b = append(b, `</soap:Code><soap:Reason><soap:Text xml:lang="en">`...)
-	b = xmlsec.EscapeText(b, f.Reason)
-	return append(b, `</soap:Text></soap:Reason></soap:Fault>`...)
+	if f.old {
+		x.sendSimple(status, "text/xml; charset=UTF-8", oldFault(f))
+		return
+	}
+	x.send(status, x.faultEnvelope(f), nil)
 }
 
-// answer sends the answer of an operation.
-func (x *exchange) answer(operation *Operation, r *Response) {
-	e := Envelope{Action: r.Action, RelatesTo: x.messageID, Payload: r.Payload}
+func (x *exchange) logFault(f *Fault) {
+	x.log(slog.LevelWarn, "soap request refused", slog.String("code", string(f.Code)),
+		slog.String("subcode", f.Subcode.Local), slog.String("reason", f.Reason), slog.Any("err", f.Err))
+}
+
+// faultEnvelope is the message that a fault is sent in.
+func (x *exchange) faultEnvelope(f *Fault) *Envelope {
+	return &Envelope{Action: f.action(), RelatesTo: x.messageID, Payload: appendFault(nil, f), blocks: f.blocks}
+}
+
+// answerEnvelope is the message that the answer of an operation is sent in.
+func (x *exchange) answerEnvelope(operation *Operation, r *Response) *Envelope {
+	e := &Envelope{Action: r.Action, RelatesTo: x.messageID, Payload: r.Payload}
 	if e.Action == "" {
 		e.Action = operation.ResponseAction
 	}
-	if !x.isMTOM && len(r.Attachments) > 0 {
-		x.refuse(&Fault{Code: Receiver, Reason: "the request could not be processed", Err: errors.New("an answer in simple SOAP has attachments")})
-		return
-	}
-	x.send(http.StatusOK, &e, r)
+	return e
+}
+
+// accept says that the request has been taken and that nothing follows on its connection.
+func (x *exchange) accept() {
+	x.w.Header().Set("Content-Length", "0")
+	x.w.WriteHeader(http.StatusAccepted)
 }
 
 // send writes a message in the packaging of the request. r is nil if there are no attachments.
@@ -63,19 +62,35 @@ func (x *exchange) send(status int, e *Envelope, r *Response) {
 	if err != nil { // only a signer fails
 		panic(http.ErrAbortHandler)
 	}
+	if !x.isMTOM {
+		// Not more than this: peers compare it as text. ENG-01 of the IHE toolkit
+		x.sendSimple(status, typeSimple+"; charset=UTF-8", envelope)
+		return
+	}
+	d := x.begin()
+	x.end(d, x.sendMTOM(d, status, e.Action, envelope, r))
+}
+
+// sendSimple writes a message that is an envelope and nothing else.
+func (x *exchange) sendSimple(status int, contentType string, envelope []byte) {
+	d := x.begin()
+	header := x.w.Header()
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Length", strconv.Itoa(len(envelope)))
+	x.w.WriteHeader(status)
+	_, err := d.Write(envelope)
+	x.end(d, err)
+}
+
+func (x *exchange) begin() *deadlineWriter {
 	header := x.w.Header()
 	header.Set("Cache-Control", "no-store") // answers are about patients
 	header.Set("X-Content-Type-Options", "nosniff")
-	d := newDeadlineWriter(x.w, x.limits.IdleTimeout)
-	if !x.isMTOM {
-		// Not more than this: peers compare it as text. ENG-01 of the IHE toolkit
-		header.Set("Content-Type", typeSimple+"; charset=UTF-8")
-		header.Set("Content-Length", strconv.Itoa(len(envelope)))
-		x.w.WriteHeader(status)
-		_, err = d.Write(envelope)
-	} else {
-		err = x.sendMTOM(d, status, e.Action, envelope, r)
-	}
+	return newDeadlineWriter(x.w, x.limits.IdleTimeout)
+}
+
+// end sends what is left of an answer, and aborts the connection if that fails or something has before.
+func (x *exchange) end(d *deadlineWriter, err error) {
 	if err == nil {
 		err = d.flush()
 	}
@@ -88,13 +103,9 @@ func (x *exchange) send(status int, e *Envelope, r *Response) {
 
 func (x *exchange) sendMTOM(d *deadlineWriter, status int, action string, envelope []byte, r *Response) error {
 	boundary := newBoundary()
-	var attachments []mtom.Part
-	if r != nil {
-		attachments = r.Attachments
-	}
 	header := x.w.Header()
 	header.Set("Content-Type", mtom.FormatContentType(boundary, action))
-	if n := mtom.Length(boundary, len(envelope), attachments); n >= 0 {
+	if n := mtom.Length(boundary, len(envelope), r.attachments()); n >= 0 {
 		header.Set("Content-Length", strconv.FormatInt(n, 10))
 	}
 	x.w.WriteHeader(status)
@@ -102,13 +113,26 @@ func (x *exchange) sendMTOM(d *deadlineWriter, status int, action string, envelo
 	if from, ok := x.w.(io.ReaderFrom); ok && x.r.TLS == nil {
 		out = fileWriter{d, from}
 	}
+	return writePackage(out, boundary, envelope, r, d.flush)
+}
+
+// attachments is nil for a nil Response, which stands for a fault.
+func (r *Response) attachments() []mtom.Part {
+	if r == nil {
+		return nil
+	}
+	return r.Attachments
+}
+
+// writePackage writes a message in MTOM. flush is called where the peer should have what there is.
+func writePackage(out io.Writer, boundary string, envelope []byte, r *Response, flush func() error) error {
 	w := mtom.NewWriter(out, boundary)
 	if err := w.Root(envelope); err != nil {
 		return err
 	}
-	if len(attachments) > 0 {
+	if attachments := r.attachments(); len(attachments) > 0 {
 		// The envelope goes out now: the first attachment may come from far away, and the peer waits.
-		if err := d.flush(); err != nil {
+		if err := flush(); err != nil {
 			return err
 		}
 		if err := writeParts(w, attachments, r.Parts); err != nil {

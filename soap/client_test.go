@@ -52,6 +52,8 @@ func TestCall(t *testing.T) {
 		{"without RelatesTo", 200, soapType, answer("", ask), ""},
 		{"multipart", 200, mtomType, func(id string) string { return multipart(answer("", ask)(id)) }, ""},
 		{"to another request", 200, soapType, answer(`<a:RelatesTo>urn:uuid:0</a:RelatesTo>`, ask), "another request"},
+		{"with a header that has to be understood", 200, soapType, answer(`<x s:mustUnderstand="1"/>`, ask), "has to be understood"},
+		{"fault with NotUnderstood", 500, soapType, answer(`<s:NotUnderstood qname="x"/>`, faultBody), `Sender/Bad: "why"`},
 		{"fault", 500, soapType, answer("", faultBody), `Sender/Bad: "why"`},
 		{"fault with 200", 200, soapType, answer("", faultBody), `Sender/Bad: "why"`},
 		{"fault without addressing", 400, soapType, func(string) string { return envelopeWith("", faultBody) }, `Sender/Bad: "why"`},
@@ -112,7 +114,7 @@ func TestSignedRequest(t *testing.T) {
 		t.Errorf("ids %s, want %s", got, want)
 	}
 	contentType, body, _ := strings.Cut(request.String(), "\n")
-	doc, err := readMTOM(strings.NewReader(body), contentType, DefaultLimits)
+	doc, err := parser{limits: DefaultLimits}.readMTOM(strings.NewReader(body), contentType)
 	if err != nil {
 		t.Fatal(err)
 	}

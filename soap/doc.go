@@ -13,8 +13,21 @@
 // is refused with a *Fault before the first byte of the answer; a failure after it aborts the connection, so
 // that a peer never takes a torn answer for a whole one.
 //
-// Not done: SOAP 1.1, intermediaries (role "next" is treated as ours), answers to another address than the
-// anonymous one (asynchronous web services), SOAP action headers (ignored, as IHE asks).
+// An answer goes to where wsa:ReplyTo says, a fault to where wsa:FaultTo says, and both to the connection of the
+// request unless Server.Async is set: an address in a message is its sender's wish, and to grant it blindly would
+// let strangers have this machine speak to its neighbours. With Async, answers to authenticated senders go to
+// addresses that are allowed, as exchanges of their own; faults before authentication stay on the connection.
+//
+// Everything is bounded: Limits for messages and for all of them together, LimitListener for connections,
+// NewHTTPServer for headers and idle ones. What is too much for the moment gets HTTP 503 with Retry-After. Times
+// are those in which nothing happens, never those of a whole stream; Serve lets streams finish.
+//
+// SOAP 1.1 is known only to be refused, with a VersionMismatch fault that its clients can read. Not done:
+// intermediaries (role "next" is treated as ours), reference parameters, SOAP action headers (ignored, as IHE
+// asks), receiving asynchronous answers.
+//
+// Standards: SOAP 1.2 Parts 1 and 2, WS-Addressing 1.0 Core and SOAP Binding, ITI TF-2: Appendix V, and for
+// NodeAuthentication ITI-19 (ITI TF-2: 3.19) with BCP 195.
 //
 // WS-Security is the business of soap/wss: it reads a Request, and fills EnvelopeSigner for the Client.
 //

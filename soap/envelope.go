@@ -15,18 +15,24 @@ const (
 	idTo        = "id-to"
 	idAction    = "id-action"
 	idMessageID = "id-messageid"
+	idRelatesTo = "id-relatesto"
+	idFrom      = "id-from"
 	idReplyTo   = "id-replyto"
+	idFaultTo   = "id-faultto"
 	idBody      = "id-body"
 )
 
 // Envelope is a message to be sent.
 type Envelope struct {
-	// Action is required. To, MessageID, RelatesTo and ReplyTo are addresses; an empty one is left out.
-	Action, To, MessageID, RelatesTo, ReplyTo string
+	// Action is required. The others are addresses; an empty one is left out. From, ReplyTo and FaultTo become
+	// endpoint references with an address and nothing else.
+	Action, To, MessageID, RelatesTo, From, ReplyTo, FaultTo string
 	// Payload is the child of Body, serialised, with all its namespaces declared in itself.
 	Payload []byte
 	// MTOM selects the packaging. An envelope is sent without attachments: requests carry none.
 	MTOM bool
+
+	blocks []byte // further header blocks, which are never signed: those that go with a fault
 }
 
 // Marshal serialises the envelope, with a wsse:Security header if signer is not nil. The namespaces of the
@@ -42,15 +48,12 @@ func (e *Envelope) Marshal(signer EnvelopeSigner) ([]byte, error) {
 	// wsa:Action SHALL be understood; on ReplyTo the mark makes toolkits choke. ITI TF-2: V.3.2.2
 	b = w.header(b, "Action", ` soap:mustUnderstand="true"`, idAction, e.Action)
 	b = w.header(b, "MessageID", "", idMessageID, e.MessageID)
-	b = w.header(b, "RelatesTo", "", "", e.RelatesTo)
+	b = w.header(b, "RelatesTo", "", idRelatesTo, e.RelatesTo)
 	b = w.header(b, "To", "", idTo, e.To)
-	if e.ReplyTo != "" {
-		b = append(b, `<wsa:ReplyTo`...)
-		b = w.id(b, idReplyTo)
-		b = append(b, `><wsa:Address>`...)
-		b = xmlsec.EscapeText(b, e.ReplyTo)
-		b = append(b, `</wsa:Address></wsa:ReplyTo>`...)
-	}
+	b = w.endpoint(b, "From", idFrom, e.From)
+	b = w.endpoint(b, "ReplyTo", idReplyTo, e.ReplyTo)
+	b = w.endpoint(b, "FaultTo", idFaultTo, e.FaultTo)
+	b = append(b, e.blocks...)
 	endOfHeader := len(b)
 	b = append(b, `</soap:Header><soap:Body`...)
 	b = w.id(b, idBody)
@@ -77,7 +80,7 @@ type envelopeWriter struct {
 }
 
 func (w *envelopeWriter) id(b []byte, id string) []byte {
-	if !w.signed || id == "" {
+	if !w.signed {
 		return b
 	}
 	w.ids = append(w.ids, id)
@@ -93,4 +96,16 @@ func (w *envelopeWriter) header(b []byte, name, attributes, id, value string) []
 	b = append(b, '>')
 	b = xmlsec.EscapeText(b, value)
 	return append(b, `</wsa:`+name+`>`...)
+}
+
+// endpoint writes an endpoint reference. WS-Addressing Core 1.0 section 2.1
+func (w *envelopeWriter) endpoint(b []byte, name, id, address string) []byte {
+	if address == "" {
+		return b
+	}
+	b = append(b, `<wsa:`+name...)
+	b = w.id(b, id)
+	b = append(b, `><wsa:Address>`...)
+	b = xmlsec.EscapeText(b, address)
+	return append(b, `</wsa:Address></wsa:`+name+`>`...)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
-	"net/url"
 	"strings"
 
 	"collimate/soap/mtom"
@@ -13,7 +12,7 @@ import (
 
 var errInclude = errors.New("an xop:Include is not as it must be")
 
-// IncludeID returns the Content-ID that an xop:Include element refers to, without angle brackets. RFC 2392
+// IncludeID returns the Content-ID that an xop:Include element refers to, as mtom.CleanID. RFC 2392
 func IncludeID(include xmlsec.Node) (string, error) {
 	href, ok := include.Attr("", "href")
 	if !ok {
@@ -23,11 +22,11 @@ func IncludeID(include xmlsec.Node) (string, error) {
 	if len(href) < 4 || !strings.EqualFold(href[:4], "cid:") {
 		return "", errors.New("the href of xop:Include is not a cid URL")
 	}
-	id, err := url.PathUnescape(href[4:]) // QUIRK: "@" as %40 (WCF, CXF)
-	if err != nil || id == "" {
+	id := mtom.CleanID(href[4:])
+	if id == "" {
 		return "", errors.New("the href of xop:Include is not a cid URL")
 	}
-	return mtom.TrimID(id), nil
+	return id, nil
 }
 
 // inline replaces each xop:Include in a document by the base64 of the part that it refers to, and parses the
@@ -56,13 +55,13 @@ func inline(doc *xmlsec.Document, parts map[string][]byte, limits xmlsec.Limits)
 		// QUIRK: blanks around the Include (ITI TF-2: V.9.3). They were not there when it was signed.
 		start, end := n.Range()
 		before := bytes.TrimRight(src[done:start], " \t\r\n")
-		if !bytes.HasSuffix(before, []byte(">")) {
-			return nil, errInclude
+		if !bytes.HasSuffix(before, []byte(">")) || bytes.HasSuffix(before, []byte("-->")) || bytes.HasSuffix(before, []byte("]]>")) {
+			return nil, errInclude // text, a comment or a CDATA section before it
 		}
 		out = append(out, before...)
 		out = base64.StdEncoding.AppendEncode(out, part)
 		done = end + len(src[end:]) - len(bytes.TrimLeft(src[end:], " \t\r\n"))
-		if done >= len(src) || src[done] != '<' {
+		if !bytes.HasPrefix(src[done:], []byte("</")) {
 			return nil, errInclude
 		}
 	}

@@ -28,6 +28,10 @@ func TestInline(t *testing.T) {
 		{"beside an element", `<r><t>` + include("cid:a@b") + `<x/></t></r>`, ""},
 		{"beside text", `<r><t>x` + include("cid:a@b") + `</t></r>`, ""},
 		{"before text", `<r><t>` + include("cid:a@b") + `x</t></r>`, ""},
+		{"after a comment", `<r><t><!-- -->` + include("cid:a@b") + `</t></r>`, ""},
+		{"before a comment", `<r><t>` + include("cid:a@b") + `<!-- --></t></r>`, ""},
+		{"after a CDATA section", `<r><t><![CDATA[x]]>` + include("cid:a@b") + `</t></r>`, ""},
+		{"before a CDATA section", `<r><t>` + include("cid:a@b") + `<![CDATA[x]]></t></r>`, ""},
 		{"as root", include("cid:a@b"), ""},
 		{"in each other", `<r><t><i:Include xmlns:i="` + NSInclude + `" href="cid:a@b">` + include("cid:c") + `</i:Include></t></r>`, ""},
 	}
@@ -62,7 +66,7 @@ func TestReadMTOM(t *testing.T) {
 		if test.name == "last" {
 			body = strings.Replace(body, "<r>", "<0>", 1)
 		}
-		doc, err := readMTOM(strings.NewReader(body), test.contentType, DefaultLimits)
+		doc, err := parser{limits: DefaultLimits}.readMTOM(strings.NewReader(body), test.contentType)
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
@@ -81,7 +85,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add("multipart/related; boundary=b", []byte(multipart(envelopeWith(`<a:Action>x</a:Action><a:ReplyTo/>`, ask))))
 	limits := Limits{RequestBytes: 1 << 16, Parts: 4}
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		doc, _, err := readPackage(bytes.NewReader(body), map[string][]string{"Content-Type": {contentType}}, limits)
+		doc, _, err := parser{limits: limits}.readPackage(bytes.NewReader(body), map[string][]string{"Content-Type": {contentType}})
 		if err != nil {
 			if packageFault(err).Reason == "" {
 				t.Fatalf("no reason for %v", err)

@@ -18,16 +18,31 @@ type Limits struct {
 	ReadTimeout time.Duration
 	// IdleTimeout is how long the peer may take nothing of an answer. There is no limit on the whole.
 	IdleTimeout time.Duration
+
+	// Exchanges is the most requests that are being read, decided or answered at the same time.
+	Exchanges int
+	// HeldBytes is the most bytes of request bodies that are held at the same time, over all requests.
+	HeldBytes int64
+	// ParsedBytes is the most bytes of envelopes that are parsed and being decided at the same time. A parse
+	// tree takes up to ten times its envelope, and counts until the operation has given its answer.
+	ParsedBytes int64
+	// BusyTimeout is how long a request waits for its turn before it is refused with HTTP 503.
+	BusyTimeout time.Duration
 }
 
 // DefaultLimits suits the transactions that retrieve: a request with 1,024 documents has 350 KB, a SAML
 // assertion 10 to 50 KB. MTOM stacks put certificates and signatures of the header into parts of their own,
-// of which there are less than ten.
+// of which there are less than ten. At the worst, all requests together take 128 MB of bodies and 320 MB of
+// trees; of ordinary ones, of 6 KB each, thousands fit.
 var DefaultLimits = Limits{
 	RequestBytes: 1 << 20,
 	Parts:        32,
 	ReadTimeout:  30 * time.Second,
 	IdleTimeout:  60 * time.Second,
+	Exchanges:    1024,
+	HeldBytes:    128 << 20,
+	ParsedBytes:  32 << 20,
+	BusyTimeout:  5 * time.Second,
 }
 
 func (l Limits) withDefaults() Limits {
@@ -42,6 +57,18 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.IdleTimeout <= 0 {
 		l.IdleTimeout = DefaultLimits.IdleTimeout
+	}
+	if l.Exchanges <= 0 {
+		l.Exchanges = DefaultLimits.Exchanges
+	}
+	if l.HeldBytes <= 0 {
+		l.HeldBytes = DefaultLimits.HeldBytes
+	}
+	if l.ParsedBytes <= 0 {
+		l.ParsedBytes = DefaultLimits.ParsedBytes
+	}
+	if l.BusyTimeout <= 0 {
+		l.BusyTimeout = DefaultLimits.BusyTimeout
 	}
 	return l
 }
@@ -59,6 +86,9 @@ const (
 	// writePiece is how much is handed to the connection under one deadline: at one piece in an IdleTimeout
 	// of a minute, a peer that takes 17 KB/s is still served.
 	writePiece = 1 << 20
+	// retryAfter is when a peer that found the endpoint busy is asked to come back: requests are decided in
+	// milliseconds, and a crowd of them is over soon.
+	retryAfter = 2 * time.Second
 )
 
 // The limits of an HTTP server. The rest is bounded by Limits, message by message.
@@ -66,6 +96,25 @@ const (
 	headerTimeout  = 10 * time.Second
 	keepAlive      = 2 * time.Minute
 	maxHeaderBytes = 64 << 10 // ordinary requests have 1 KB
+)
+
+// The limits of asynchronous answers, where AsyncConfig says nothing else.
+const (
+	// asyncQueue is how many may wait: each holds what its operation has opened, files among it.
+	asyncQueue = 64
+	// asyncWorkers is how many are sent at the same time: a few fill any line.
+	asyncWorkers = 8
+	// asyncAttempts and asyncBackoff, 1 s and then 4 s, get over a restart of the receiver, and no longer
+	// failure: the requester asks again.
+	asyncAttempts = 3
+	asyncBackoff  = time.Second
+	// asyncTotal bounds one delivery with all its attempts: a receiver that takes one byte a minute would have
+	// its worker for ever. 4 GB at 10 Mbit/s take 54 minutes.
+	asyncTotal = time.Hour
+	// asyncContinue is how long a receiver may take to say that it wants the body, before it gets it unasked.
+	asyncContinue = 2 * time.Second
+	// asyncBuffer is that of one write; TLS is at its fastest from about 128 KiB on.
+	asyncBuffer = 256 << 10
 )
 
 // bytesPerNode is how densely an envelope may be packed, at the most: real ones have a node in 30 bytes. A node

@@ -25,7 +25,13 @@ type Request struct {
 	TLS *tls.ConnectionState
 	// RemoteAddr is host:port of the peer, for logs and audit.
 	RemoteAddr string
+
+	authenticated bool
 }
+
+// SetAuthenticated records that the operation knows who sent the request. Before that nothing is sent to the
+// addresses in wsa:ReplyTo and wsa:FaultTo: they are a stranger's.
+func (r *Request) SetAuthenticated() { r.authenticated = true }
 
 // Response is the answer of an Operation.
 type Response struct {

@@ -19,6 +19,9 @@ const (
 // Anonymous is the address that means "the same HTTP exchange". WS-Addressing Core 1.0 section 2.1
 const Anonymous = NSAddressing + "/anonymous"
 
+// None is the address of nobody: what would be sent there is discarded. WS-Addressing Core 1.0 section 2.1
+const None = NSAddressing + "/none"
+
 // The actions of faults. WS-Addressing SOAP Binding section 6
 const (
 	actionFault           = NSAddressing + "/soap/fault"

@@ -11,9 +11,16 @@ import (
 // envelope is a parsed Envelope with its addressing headers. It is filled as far as it was understood when
 // a fault is found, so that the fault can name the message that it answers.
 type envelope struct {
-	doc                                     *xmlsec.Document
-	header, body, payload                   xmlsec.Node
-	action, to, messageID, relatesTo, reply string
+	doc                              *xmlsec.Document
+	header, body, payload            xmlsec.Node
+	action, to, messageID, relatesTo string
+	replyTo, faultTo                 endpoint
+}
+
+// endpoint is an endpoint reference; the zero endpoint is one that is not there.
+type endpoint struct {
+	address    string
+	parameters bool // it has reference parameters
 }
 
 // parseEnvelope checks the shape of an envelope. SOAP 1.2 Part 1 section 5.1, IHE-WSP206
@@ -28,6 +35,10 @@ func parseEnvelope(doc *xmlsec.Document) (envelope, *Fault) {
 	addressing := e.addressing()
 	if shape != nil {
 		return e, shape
+	}
+	// What has to be understood comes before anything is made of the message. SOAP 1.2 Part 1 section 2.6
+	if fault := e.understood(); fault != nil {
+		return e, fault
 	}
 	return e, addressing
 }
@@ -64,11 +75,7 @@ func notAnEnvelope(root xmlsec.Node) *Fault {
 	if root.Local() != "Envelope" {
 		return senderFault("the root element is not a SOAP Envelope", nil)
 	}
-	reason := "the Envelope is not of SOAP 1.2, namespace " + NSEnvelope
-	if root.Space() == NSEnvelope11 {
-		reason = "the Envelope is of SOAP 1.1, but the transaction is defined for SOAP 1.2, namespace " + NSEnvelope
-	}
-	return &Fault{Code: VersionMismatch, Reason: reason}
+	return versionMismatch(root.Space())
 }
 
 // addressing reads the wsa headers. ITI TF-2: V.3.2.2
@@ -98,51 +105,69 @@ func (e *envelope) addressing() *Fault {
 		}
 	}
 	var fault *Fault
-	read := func(n xmlsec.Node) string {
-		s, err := n.Text()
-		switch {
-		case n.IsZero() || fault != nil:
-			return ""
-		case err != nil:
-			fault = addressingFault("InvalidAddressingHeader", "wsa:"+n.Local()+" has child elements, an address is expected")
-		case len(s) > maxAddress:
-			fault = addressingFault("InvalidAddressingHeader", fmt.Sprintf("wsa:%s has more than %d bytes", n.Local(), maxAddress))
-		default:
-			return s
+	invalid := func(header, subsubcode, reason string) string {
+		if fault == nil {
+			fault = addressingFault(headerInvalid, subsubcode, header, "wsa:"+header+reason)
 		}
 		return ""
 	}
-	// Not trimmed: a RelatesTo has to be equal to it byte for byte.
-	e.messageID = read(messageID)
-	e.relatesTo = strings.TrimSpace(read(relatesTo))
-	e.to = strings.TrimSpace(read(to))
-	e.action = strings.TrimSpace(read(action)) // QUIRK: blanks around the action (TF samples)
-	if !replyTo.IsZero() {
-		address, err := replyTo.Only(NSAddressing, "Address")
-		if err != nil {
-			return addressingFault("InvalidAddressingHeader", "wsa:ReplyTo has no wsa:Address, or several")
+	read := func(header string, n xmlsec.Node) string {
+		s, err := n.Text()
+		switch {
+		case n.IsZero():
+			return ""
+		case err != nil:
+			return invalid(header, invalidAddress, " has child elements, an address is expected")
+		case len(s) > maxAddress:
+			return invalid(header, invalidAddress, fmt.Sprintf(" has more than %d bytes", maxAddress))
 		}
-		e.reply = strings.TrimSpace(read(address))
+		return s
 	}
+	reference := func(n xmlsec.Node) (e endpoint) {
+		if n.IsZero() {
+			return e
+		}
+		address, err := n.Only(NSAddressing, "Address")
+		if err != nil {
+			invalid(n.Local(), missingAddressInEPR, " has no wsa:Address, or several")
+			return e
+		}
+		parameters, _ := n.Child(NSAddressing, "ReferenceParameters")
+		for range parameters.Elements() {
+			e.parameters = true
+		}
+		if e.address = strings.TrimSpace(read(n.Local(), address)); e.address == "" {
+			invalid(n.Local(), invalidAddress, " has an empty wsa:Address")
+		}
+		return e
+	}
+	// Not trimmed: a RelatesTo has to be equal to it byte for byte.
+	e.messageID = read("MessageID", messageID)
+	e.relatesTo = strings.TrimSpace(read("RelatesTo", relatesTo))
+	e.to = strings.TrimSpace(read("To", to))
+	e.action = strings.TrimSpace(read("Action", action)) // QUIRK: blanks around the action (TF samples)
+	e.replyTo = reference(replyTo)
+	e.faultTo = reference(faultTo)
 	switch {
+	case repeated != "":
+		return addressingFault(headerInvalid, invalidCardinality, repeated, "wsa:"+repeated+" is there more than once")
 	case fault != nil:
 		return fault
-	case repeated != "":
-		return addressingFault("InvalidAddressingHeader", "wsa:"+repeated+" is there more than once")
 	case e.action == "":
-		return addressingFault("MessageAddressingHeaderRequired", "wsa:Action is missing")
+		return addressingFault(headerRequired, "", "Action", "wsa:Action is missing")
 	}
 	return nil
 }
 
 // understood checks that no header block has to be understood that is not. SOAP 1.2 Part 1 section 5.2.3
 func (e *envelope) understood() *Fault {
+	var not []xmlsec.Node
 	for block := range e.header.Elements() {
 		if role, ok := block.Attr(NSEnvelope, "role"); ok && role != "" && role != roleNext && role != roleUltimate {
 			continue
 		}
-		must, _ := block.Attr(NSEnvelope, "mustUnderstand")
-		switch strings.TrimSpace(must) {
+		mark, _ := block.Attr(NSEnvelope, "mustUnderstand")
+		switch strings.TrimSpace(mark) {
 		case "", "0", "false":
 			continue
 		case "1", "true":
@@ -150,8 +175,11 @@ func (e *envelope) understood() *Fault {
 			return senderFault(`a header block has a mustUnderstand that is neither "true" nor "false"`, nil)
 		}
 		if block.Space() != NSAddressing && !block.Is(NSSecurity, "Security") {
-			return &Fault{Code: MustUnderstand, Reason: "a header block that has to be understood is not: only those of WS-Addressing 1.0 and wsse:Security are"}
+			not = append(not, block)
 		}
+	}
+	if len(not) > 0 {
+		return notUnderstood(not)
 	}
 	return nil
 }

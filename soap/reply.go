@@ -103,46 +103,6 @@ func (r *Reply) Close() error {
 	return r.body.Close()
 }
 
-// remoteFault reads a fault.
-func remoteFault(n xmlsec.Node) error {
-	f := &RemoteFault{Code: Receiver, Reason: "no reason given"}
-	if code, ok := n.Child(NSEnvelope, "Code"); ok {
-		if name := qname(code); name.Space == NSEnvelope {
-			f.Code = FaultCode(name.Local)
-		}
-		if sub, ok := code.Child(NSEnvelope, "Subcode"); ok {
-			f.Subcode = qname(sub)
-		}
-	}
-	if reason, ok := n.Child(NSEnvelope, "Reason"); ok {
-		for text := range reason.Elements() {
-			if s, err := text.Text(); err == nil {
-				f.Reason = strings.TrimSpace(s)
-				break
-			}
-		}
-	}
-	if len(f.Reason) > maxAddress {
-		f.Reason = strings.ToValidUTF8(f.Reason[:maxAddress], "")
-	}
-	return f
-}
-
-// qname reads the Value child of a Code or Subcode.
-func qname(n xmlsec.Node) Name {
-	value, _ := n.Child(NSEnvelope, "Value")
-	s, err := value.Text()
-	if err != nil {
-		return Name{}
-	}
-	prefix, local, ok := strings.Cut(strings.TrimSpace(s), ":")
-	if !ok {
-		prefix, local = "", prefix
-	}
-	space, _ := value.Namespace(prefix)
-	return Name{space, local}
-}
-
 // noEOF turns the end of a message where it must not end into an error that is not io.EOF.
 func noEOF(err error) error {
 	if err == io.EOF {

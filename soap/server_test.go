@@ -156,7 +156,6 @@ func TestFaults(t *testing.T) {
 		{"deep", soapType, envelopeWith(simpleAction, deep), 400, Sender, "", "too large"},
 		{"dense", soapType, envelopeWith(simpleAction, "<t>"+strings.Repeat("<x/>", int(DefaultLimits.RequestBytes/bytesPerNode))+"</t>"), 400, Sender, "", "too large"},
 		{"too long", soapType, envelopeWith(simpleAction, "<t/>"+strings.Repeat(" ", int(DefaultLimits.RequestBytes))), 413, Sender, "", "more than 1048576 bytes"},
-		{"SOAP 1.1", soapType, strings.Replace(withHeader(simpleAction), NSEnvelope, NSEnvelope11, 1), 500, VersionMismatch, "", "SOAP 1.1"},
 		{"SOAP 0.9", soapType, strings.Replace(withHeader(simpleAction), NSEnvelope, "urn:x", 1), 500, VersionMismatch, "", "not of SOAP 1.2"},
 		{"no Envelope", soapType, ask, 400, Sender, "", "not a SOAP Envelope"},
 		{"no Body", soapType, `<s:Envelope xmlns:s="` + NSEnvelope + `"/>`, 400, Sender, "", "no Body"},
@@ -165,14 +164,18 @@ func TestFaults(t *testing.T) {
 		{"Body before Header", soapType, `<s:Envelope xmlns:s="` + NSEnvelope + `"><s:Body>` + ask + `</s:Body><s:Header/></s:Envelope>`, 400, Sender, "", "optional Header and then one Body"},
 		{"two Headers", soapType, `<s:Envelope xmlns:s="` + NSEnvelope + `"><s:Header/><s:Header/><s:Body>` + ask + `</s:Body></s:Envelope>`, 400, Sender, "", "optional Header"},
 		{"no Action", soapType, withHeader(""), 400, Sender, "MessageAddressingHeaderRequired", "wsa:Action is missing"},
-		{"two Actions", soapType, withHeader(simpleAction + simpleAction), 400, Sender, "InvalidAddressingHeader", "more than once"},
-		{"two Tos", soapType, withHeader(simpleAction + `<a:To>x</a:To><a:To>x</a:To>`), 400, Sender, "InvalidAddressingHeader", "wsa:To"},
-		{"long MessageID", soapType, withHeader(`<a:Action>` + actionSimple + `</a:Action><a:MessageID>` + strings.Repeat("x", maxAddress+1) + `</a:MessageID>`), 400, Sender, "InvalidAddressingHeader", "wsa:MessageID has more than 1024 bytes"},
-		{"elements in an address", soapType, withHeader(`<a:Action><x/></a:Action>`), 400, Sender, "InvalidAddressingHeader", "child elements"},
-		{"Action of another version", soapType, strings.Replace(withHeader(simpleAction), NSAddressing, "http://schemas.xmlsoap.org/ws/2004/08/addressing", 1), 400, Sender, "MessageAddressingHeaderRequired", ""},
+		{"two Actions", soapType, withHeader(simpleAction + simpleAction), 400, Sender, "InvalidAddressingHeader/InvalidCardinality", "more than once"},
+		{"two Tos", soapType, withHeader(simpleAction + `<a:To>x</a:To><a:To>x</a:To>`), 400, Sender, "InvalidAddressingHeader/InvalidCardinality", "wsa:To"},
+		{"long MessageID", soapType, withHeader(`<a:Action>` + actionSimple + `</a:Action><a:MessageID>` + strings.Repeat("x", maxAddress+1) + `</a:MessageID>`), 400, Sender, "InvalidAddressingHeader/InvalidAddress", "wsa:MessageID has more than 1024 bytes"},
+		{"elements in an address", soapType, withHeader(`<a:Action><x/></a:Action>`), 400, Sender, "InvalidAddressingHeader/InvalidAddress", "child elements"},
+		{"Action of another version", soapType, strings.Replace(withHeader(simpleAction), NSAddressing, "http://schemas.xmlsoap.org/ws/2004/08/addressing", 1), 500, MustUnderstand, "", "WS-Addressing 1.0"},
+		{"Action of another version that need not be understood", soapType, withHeader(`<x:Action xmlns:x="http://schemas.xmlsoap.org/ws/2004/08/addressing">` + actionSimple + `</x:Action>`), 400, Sender, "MessageAddressingHeaderRequired", "wsa:Action is missing"},
 		{"unknown Action", soapType, withHeader(`<a:Action>urn:x</a:Action>`), 400, Sender, "ActionNotSupported", "no operation"},
-		{"asynchronous", soapType, withHeader(simpleAction + strings.Replace(anonymous, Anonymous, "http://other/", 1)), 400, Sender, "OnlyAnonymousAddressSupported", "connection of the request"},
-		{"ReplyTo without Address", soapType, withHeader(simpleAction + `<a:ReplyTo/>`), 400, Sender, "InvalidAddressingHeader", "no wsa:Address"},
+		{"asynchronous", soapType, withHeader(simpleAction + strings.Replace(anonymous, Anonymous, "http://other/", 1)), 400, Sender, "InvalidAddressingHeader/OnlyAnonymousAddressSupported", "connection of the request"},
+		{"ReplyTo without Address", soapType, withHeader(simpleAction + `<a:ReplyTo/>`), 400, Sender, "InvalidAddressingHeader/MissingAddressInEPR", "no wsa:Address"},
+		{"FaultTo without Address", soapType, withHeader(simpleAction + `<a:FaultTo/>`), 400, Sender, "InvalidAddressingHeader/MissingAddressInEPR", "no wsa:Address"},
+		{"ReplyTo with an empty Address", soapType, withHeader(simpleAction + `<a:ReplyTo><a:Address> </a:Address></a:ReplyTo>`), 400, Sender, "InvalidAddressingHeader/InvalidAddress", "empty wsa:Address"},
+		{"must understand, and no Action", soapType, withHeader(`<x s:mustUnderstand="true"/>`), 500, MustUnderstand, "", "has to be understood"},
 		{"must understand", soapType, withHeader(simpleAction + `<x s:mustUnderstand="true"/>`), 500, MustUnderstand, "", "has to be understood"},
 		{"must understand what", soapType, withHeader(simpleAction + `<x s:mustUnderstand="yes"/>`), 400, Sender, "", "neither"},
 		{"many headers", soapType, withHeader(simpleAction + strings.Repeat("<x/>", maxHeaderBlocks-1)), 400, Sender, "", "more than 64 children"},
@@ -199,7 +202,11 @@ func TestFaults(t *testing.T) {
 			continue
 		}
 		got := remoteFault(n).(*RemoteFault)
-		if w.Code != test.status || got.Code != test.code || got.Subcode.Local != test.subcode || !strings.Contains(got.Reason, test.reason) {
+		subcode := got.Subcode.Local
+		if !got.Subsubcode.IsZero() {
+			subcode += "/" + got.Subsubcode.Local
+		}
+		if w.Code != test.status || got.Code != test.code || subcode != test.subcode || !strings.Contains(got.Reason, test.reason) {
 			t.Errorf("%s: HTTP %d %v; want %d %s/%s %q", test.name, w.Code, got, test.status, test.code, test.subcode, test.reason)
 		}
 		if strings.Contains(string(doc.Bytes()), "secret") {

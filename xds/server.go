@@ -42,6 +42,7 @@ func RepositoryOperation(repository Repository, authenticate Authenticator) soap
 				if caller, err = authenticate(ctx, request); err != nil {
 					return nil, err
 				}
+				request.SetAuthenticated() // so the answer may go where the request says
 			}
 			return retrieve(ctx, repository, caller, request)
 		},

@@ -3,6 +3,7 @@ package xmlsec
 import (
 	"hash"
 	"slices"
+	"strings"
 )
 
 // C14NOptions say which of the exclusive canonical forms is wanted.
@@ -14,6 +15,9 @@ type C14NOptions struct {
 	Comments bool
 	// omit is left out: the signature itself, under the enveloped-signature transform.
 	omit Node
+	// emptyDefault writes xmlns="" at the apex if no default namespace is to be written there, as the
+	// STR-Transform asks (WSS SOAP Message Security 1.1, section 8.3).
+	emptyDefault bool
 }
 
 // AppendC14N appends the exclusive canonical form of the element n and all it holds (Exclusive XML
@@ -47,13 +51,12 @@ func (c *canonicalizer) run(n Node, o C14NOptions) {
 	c.element(n.i, true)
 }
 
-// sum returns the digest of the canonical form of n.
-func (c *canonicalizer) sum(h hash.Hash, n Node, o C14NOptions) []byte {
+// stream writes the canonical form of n to h, in pieces of about hashBlock.
+func (c *canonicalizer) stream(h hash.Hash, n Node, o C14NOptions) {
 	c.digest, c.out = h, c.out[:0]
 	c.run(n, o)
 	h.Write(c.out)
-	c.digest = nil
-	return h.Sum(nil)
+	c.digest, c.out = nil, c.out[:0]
 }
 
 func (c *canonicalizer) element(i int32, apex bool) {
@@ -62,7 +65,7 @@ func (c *canonicalizer) element(i int32, apex bool) {
 	c.collect(n, apex)
 
 	c.out = append(c.out, '<')
-	c.name(n.prefix, n.local)
+	c.qualified(n.name, n.prefix)
 	for _, ns := range c.need {
 		c.out = append(c.out, " xmlns"...)
 		if ns.prefix != "" {
@@ -78,7 +81,7 @@ func (c *canonicalizer) element(i int32, apex bool) {
 		c.child(child)
 	}
 	c.out = append(c.out, "</"...)
-	c.name(n.prefix, n.local)
+	c.qualified(n.name, n.prefix)
 	c.out = append(c.out, '>')
 	c.rendered = c.rendered[:outer]
 	if c.digest != nil && len(c.out) >= hashBlock {
@@ -95,15 +98,15 @@ func (c *canonicalizer) child(i int32) {
 			c.element(i, false)
 		}
 	case kindText:
-		c.out = appendText(c.out, n.text)
+		c.out = appendText(c.out, c.d.str(n.text))
 	case kindComment:
 		if c.options.Comments {
-			c.out = append(append(append(c.out, "<!--"...), n.text...), "-->"...)
+			c.out = append(append(append(c.out, "<!--"...), c.d.str(n.text)...), "-->"...)
 		}
 	case kindInstruction:
-		c.out = append(append(c.out, "<?"...), n.local...)
-		if n.text != "" {
-			c.out = append(append(c.out, ' '), n.text...)
+		c.out = append(append(c.out, "<?"...), c.d.str(n.name)...)
+		if n.text.n > 0 {
+			c.out = append(append(c.out, ' '), c.d.str(n.text)...)
 		}
 		c.out = append(c.out, "?>"...)
 	}
@@ -113,10 +116,10 @@ func (c *canonicalizer) child(i int32) {
 // attributes use, and those of the prefix list that are new to it.
 func (c *canonicalizer) collect(n *node, apex bool) {
 	c.need = c.need[:0]
-	c.want(n.prefix, n.space)
+	c.want(c.d.prefix(n.name, n.prefix), n.space)
 	for _, a := range c.d.attrs[n.attr0:n.attr1] {
-		if a.prefix != "" && a.prefix != "xml" {
-			c.want(a.prefix, a.space)
+		if a.prefix > 0 {
+			c.want(c.d.prefix(a.name, a.prefix), a.space)
 		}
 	}
 	if apex {
@@ -124,25 +127,25 @@ func (c *canonicalizer) collect(n *node, apex bool) {
 			if prefix == "#default" {
 				prefix = ""
 			}
-			if uri, ok := c.d.lookup(n.scope, prefix); ok && prefix != "xml" {
-				c.want(prefix, uri)
+			if space := c.d.find(n.scope, prefix); space != undeclared {
+				c.want(prefix, space)
 			}
+		}
+		if c.options.emptyDefault && !slices.ContainsFunc(c.need, func(ns namespace) bool { return ns.prefix == "" }) {
+			c.need = append(c.need, namespace{})
 		}
 	} else if len(c.options.InclusivePrefixes) > 0 {
 		// Below the apex only what the element itself declares can be new.
 		for i := n.scope; i != c.d.nodes[n.parent].scope; i = c.d.bindings[i].outer {
 			b := &c.d.bindings[i]
 			if c.included(b.prefix) {
-				c.want(b.prefix, b.uri)
+				c.want(b.prefix, i)
 			}
 		}
 	}
-	slices.SortFunc(c.need, func(a, b namespace) int {
-		if a.prefix < b.prefix { // prefixes differ
-			return -1
-		}
-		return 1
-	})
+	if len(c.need) > 1 {
+		slices.SortFunc(c.need, func(a, b namespace) int { return strings.Compare(a.prefix, b.prefix) })
+	}
 }
 
 func (c *canonicalizer) included(prefix string) bool {
@@ -153,8 +156,8 @@ func (c *canonicalizer) included(prefix string) bool {
 }
 
 // want notes a declaration, unless the nearest one written for this prefix says the same.
-func (c *canonicalizer) want(prefix, uri string) {
-	if prefix == "xml" {
+func (c *canonicalizer) want(prefix string, space int32) {
+	if space == xmlNamespace {
 		return
 	}
 	for _, ns := range c.need {
@@ -162,6 +165,7 @@ func (c *canonicalizer) want(prefix, uri string) {
 			return
 		}
 	}
+	uri := c.d.uri(space)
 	for i := len(c.rendered) - 1; i >= 0; i-- {
 		if c.rendered[i].prefix == prefix {
 			if c.rendered[i].uri != uri {
@@ -177,31 +181,37 @@ func (c *canonicalizer) want(prefix, uri string) {
 
 // attributes writes attrs by namespace name, then local name.
 func (c *canonicalizer) attributes(attrs []attribute) {
+	if len(attrs) == 0 {
+		return
+	}
 	var few [16]int32
 	order := few[:0]
 	for i := range attrs {
 		at := len(order)
-		for at > 0 && less(&attrs[i], &attrs[order[at-1]]) {
+		for at > 0 && c.less(&attrs[i], &attrs[order[at-1]]) {
 			at--
 		}
 		order = slices.Insert(order, at, int32(i))
 	}
 	for _, i := range order {
 		c.out = append(c.out, ' ')
-		c.name(attrs[i].prefix, attrs[i].local)
-		c.value(attrs[i].value)
+		c.qualified(attrs[i].name, attrs[i].prefix)
+		c.value(c.d.str(attrs[i].value))
 	}
 }
 
-func less(a, b *attribute) bool {
-	return a.space < b.space || a.space == b.space && a.local < b.local
+func (c *canonicalizer) less(a, b *attribute) bool {
+	x, y := c.d.uri(a.space), c.d.uri(b.space)
+	return x < y || x == y && c.d.str(a.name) < c.d.str(b.name)
 }
 
-func (c *canonicalizer) name(prefix, local string) {
-	if prefix != "" {
-		c.out = append(append(c.out, prefix...), ':')
+// qualified writes a name as it stands in the source, where the prefix is before it.
+func (c *canonicalizer) qualified(name span, prefix int32) {
+	start := name.at
+	if prefix > 0 {
+		start -= prefix + 1
 	}
-	c.out = append(c.out, local...)
+	c.out = append(c.out, c.d.text[start:name.at+name.n]...)
 }
 
 func (c *canonicalizer) value(s string) {

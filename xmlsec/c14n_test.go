@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -58,19 +59,54 @@ func TestC14N(t *testing.T) {
 	}
 }
 
-// TestC14NAgainstLibxml2 compares random documents, of few names so that they collide often.
+// documentsEnv says how many random documents TestC14NAgainstLibxml2 compares.
+const documentsEnv = "COLLIMATE_C14N_DOCUMENTS"
+
+// TestC14NAgainstLibxml2 compares random documents, of few names so that they collide often. It compares 3,000; for
+// more, say how many:
+//
+//	COLLIMATE_C14N_DOCUMENTS=50000 go test -run TestC14NAgainstLibxml2 -v ./xmlsec
 func TestC14NAgainstLibxml2(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("python3 is not installed, so there is no libxml2 to compare with")
 	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	g := generator{rand.New(rand.NewPCG(seed, 0))}
-	cases := make([]c14nCase, 3000)
-	for i := range cases {
-		cases[i] = g.document()
+	documents := 3000
+	if s := os.Getenv(documentsEnv); s != "" {
+		if documents, err = strconv.Atoi(s); err != nil {
+			t.Fatalf("%s: %v", documentsEnv, err)
+		}
 	}
+	seed := rand.Uint64()
+	g := generator{rand.New(rand.NewPCG(seed, 0))}
+	var compared, withPrefixes, withComments int
+	var size int64
+	for compared < documents {
+		cases := make([]c14nCase, min(documents-compared, 5000))
+		for i := range cases {
+			cases[i] = g.document()
+		}
+		for _, c := range askLibxml2(t, python, cases) {
+			if got := c.canonical(t); got != c.Want {
+				t.Fatalf("seed %d: canonical form of %q, prefixes %q, comments %v\n got %q\nwant %q", seed, c.In, c.Prefixes, c.Comments, got, c.Want)
+			}
+			compared++
+			size += int64(len(c.In))
+			if len(c.Prefixes) > 0 {
+				withPrefixes++
+			}
+			if c.Comments {
+				withComments++
+			}
+		}
+	}
+	t.Logf("seed %d: %d documents of %d bytes compared, %d with a prefix list, %d with comments, no mismatch",
+		seed, compared, size, withPrefixes, withComments)
+}
+
+// askLibxml2 fills in Want.
+func askLibxml2(t *testing.T, python string, cases []c14nCase) []c14nCase {
+	t.Helper()
 	in, err := json.Marshal(cases)
 	if err != nil {
 		t.Fatal(err)
@@ -86,14 +122,11 @@ func TestC14NAgainstLibxml2(t *testing.T) {
 		}
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
+	cases = nil
 	if err := json.Unmarshal(out, &cases); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range cases {
-		if got := c.canonical(t); got != c.Want {
-			t.Fatalf("canonical form of %q, prefixes %q, comments %v\n got %q\nwant %q", c.In, c.Prefixes, c.Comments, got, c.Want)
-		}
-	}
+	return cases
 }
 
 // generator writes random well-formed documents in which one element has Id="x".

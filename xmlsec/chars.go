@@ -55,51 +55,60 @@ func (p *parser) checkChars(s string, at int, class uint8) error {
 	return nil
 }
 
-// literal returns the content of a comment, CDATA section or processing instruction, line ends normalised.
-func (p *parser) literal(s string, at int) (string, error) {
-	if err := p.checkChars(s, at, classify(s)); err != nil {
-		return "", err
-	}
-	if strings.IndexByte(s, '\r') < 0 {
-		return s, nil
-	}
-	return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n"), nil
+// source is the span of a part of the source, which begins at offset at.
+func source(s string, at int) span { return span{int32(at), int32(len(s))} }
+
+// replaced keeps text that is not in the source.
+func (p *parser) replaced(s string) span {
+	p.doc.expanded = append(p.doc.expanded, s)
+	return span{^int32(len(p.doc.expanded) - 1), int32(len(s))}
 }
 
-// text returns character data with references expanded and line ends normalised.
-func (p *parser) text(s string, at int) (string, error) {
+// literal reads the content of a comment, CDATA section or processing instruction, line ends normalised.
+func (p *parser) literal(s string, at int) (span, error) {
+	if err := p.checkChars(s, at, classify(s)); err != nil {
+		return span{}, err
+	}
+	if strings.IndexByte(s, '\r') < 0 {
+		return source(s, at), nil
+	}
+	return p.replaced(strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")), nil
+}
+
+// charText reads character data with references expanded and line ends normalised.
+func (p *parser) charText(s string, at int) (span, error) {
 	class := classify(s)
 	if err := p.checkChars(s, at, class); err != nil {
-		return "", err
+		return span{}, err
 	}
 	if class&charBracket != 0 {
 		if i := strings.Index(s, "]]>"); i >= 0 {
-			return "", p.fail(at+i, `"]]>" in character data`)
+			return span{}, p.fail(at+i, `"]]>" in character data`)
 		}
 	}
 	if class&(charAmp|charCR) == 0 {
-		return s, nil
+		return source(s, at), nil
 	}
 	return p.expand(s, at, '\n')
 }
 
-// attributeValue returns a value with references expanded and normalised as XML 1.0 section 3.3.3 wants.
-func (p *parser) attributeValue(s string, at int) (string, error) {
+// attributeValue reads a value with references expanded and normalised as XML 1.0 section 3.3.3 wants.
+func (p *parser) attributeValue(s string, at int) (span, error) {
 	class := classify(s)
 	if err := p.checkChars(s, at, class); err != nil {
-		return "", err
+		return span{}, err
 	}
 	if class&charLess != 0 {
-		return "", p.fail(at+strings.IndexByte(s, '<'), `"<" in attribute value`)
+		return span{}, p.fail(at+strings.IndexByte(s, '<'), `"<" in attribute value`)
 	}
 	if class&(charAmp|charBlank) == 0 {
-		return s, nil
+		return source(s, at), nil
 	}
 	return p.expand(s, at, ' ')
 }
 
 // expand replaces references, and line ends by eol. In attribute values (eol is a space) tabs go the same way.
-func (p *parser) expand(s string, at int, eol byte) (string, error) {
+func (p *parser) expand(s string, at int, eol byte) (span, error) {
 	var out strings.Builder
 	out.Grow(len(s))
 	for i := 0; i < len(s); i++ {
@@ -107,7 +116,7 @@ func (p *parser) expand(s string, at int, eol byte) (string, error) {
 		case c == '&':
 			r, n, err := p.reference(s[i:], at+i)
 			if err != nil {
-				return "", err
+				return span{}, err
 			}
 			out.WriteRune(r)
 			i += n - 1
@@ -122,7 +131,7 @@ func (p *parser) expand(s string, at int, eol byte) (string, error) {
 			out.WriteByte(c)
 		}
 	}
-	return out.String(), nil
+	return p.replaced(out.String()), nil
 }
 
 // reference reads the entity or character reference at the start of s and returns its length in bytes.

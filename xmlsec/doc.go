@@ -15,9 +15,12 @@
 //     A DOCTYPE is refused, and with it every entity beyond the five predefined ones.
 //   - Exclusive XML Canonicalization 1.0, with and without comments, with InclusiveNamespaces PrefixList and
 //     its #default token. Inclusive canonicalisation is not offered.
-//   - XML Signature 1.1: detached references to elements of the same document, by Id. The signature
-//     algorithms are RSA PKCS #1 v1.5, ECDSA (r and s side by side, RFC 4050) and Ed25519 (RFC 9231), with SHA-256,
-//     SHA-384 or SHA-512. SHA-1, MD5, HMAC, XPath, XSLT, external references and ds:Object are refused.
+//   - XML Signature 1.1: references to elements of the same document, by Id, detached or enveloped. The signature
+//     algorithms are RSA PKCS #1 v1.5 and PSS of 2048 bits and up, ECDSA on P-256 and P-384 (r and s side by side,
+//     RFC 4050) and Ed25519 (RFC 9231), with SHA-256, SHA-384 or SHA-512. Two switches are off unless a caller sets
+//     them: ECDSA in DER, and SHA-1. MD5, HMAC, XPath, XSLT, external references, RetrievalMethod and ds:Object are
+//     refused.
+//   - WSS SOAP Message Security 1.1: the STR-Transform, where the caller says what a token reference stands for.
 //
 // The package decides nothing about trust: Verify says that a key made a signature over some nodes, and
 // whose key that is, and whether those nodes are enough, is for the caller (see soap/wss).

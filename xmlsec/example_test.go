@@ -94,3 +94,38 @@ func ExampleSignature_Verify() {
 	// note false
 	// Signature false
 }
+
+// An assertion is signed by a signature within itself.
+func ExampleParseEnvelopedSignature() {
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	const assertion = `<Assertion ID="a1"><Issuer>north</Issuer><!--here--><Subject>andrews</Subject></Assertion>`
+	d, err := xmlsec.Parse([]byte(assertion), xmlsec.Limits{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	signing := xmlsec.Signing{Key: key, KeyInfo: []byte("<ds:KeyName>north</ds:KeyName>")}
+	signature, err := signing.Append(nil, []xmlsec.Reference{{ID: "a1", Node: d.Root(), Enveloped: true}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	signed := strings.Replace(assertion, "<!--here-->", string(signature), 1)
+	for _, message := range []string{signed, strings.Replace(signed, "andrews", "mallory", 1)} {
+		d, err := xmlsec.Parse([]byte(message), xmlsec.Limits{})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		s, err := xmlsec.ParseEnvelopedSignature(d.Root(), xmlsec.Algorithms{})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		verified, err := s.Verify(key.Public())
+		fmt.Println(verified.Covers(d.Root()), err)
+	}
+	// Output:
+	// true <nil>
+	// false digest does not match the referenced element
+}

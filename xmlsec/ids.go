@@ -2,6 +2,7 @@ package xmlsec
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,48 +11,65 @@ const namespaceWSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-ws
 
 // isID reports whether an attribute identifies its element. Without a DTD nothing in a document says so; these
 // are the names by which signatures refer to elements: wsu:Id, xml:id, Id (XML Signature), ID (SAML).
-func (a *attribute) isID() bool {
-	switch a.space {
+func (d *Document) isID(a *attribute) bool {
+	if a.name.n != int32(len("Id")) {
+		return false
+	}
+	switch local := d.str(a.name); d.uri(a.space) {
 	case "":
-		return a.local == "Id" || a.local == "ID"
+		return local == "Id" || local == "ID"
 	case namespaceWSU:
-		return a.local == "Id"
+		return local == "Id"
 	case NamespaceXML:
-		return a.local == "id"
+		return local == "id"
 	}
 	return false
 }
 
-// index maps each identifier of the document to its element. Two elements that share one are refused, whether
-// or not a reference names it: which of them is meant is a question that nobody should have to ask.
-func (d *Document) index() (map[string]Node, error) {
-	ids := make(map[string]Node, 16)
-	for i := range d.nodes {
-		n := &d.nodes[i]
-		for j := n.attr0; j < n.attr1; j++ {
-			a := &d.attrs[j]
-			if !a.isID() {
-				continue
-			}
-			here := Node{d, int32(i)}
-			if other, ok := ids[a.value]; ok && other != here {
-				return nil, fmt.Errorf("two elements have the same Id: %w", ErrReference)
-			}
-			ids[a.value] = here
-		}
-	}
-	return ids, nil
+// identified is an element and one of its identifiers.
+type identified struct {
+	id   string
+	node int32
 }
 
-// resolve finds the element that a URI of the form "#id" names.
-func resolve(ids map[string]Node, uri string) (Node, error) {
+// Resolve finds the element that a URI of the form "#id" names, by one of the attributes wsu:Id, xml:id, Id and
+// ID. The error wraps ErrReference.
+//
+// Two elements that share an identifier are refused, whether or not uri names it: which of them is meant is a
+// question that nobody should have to ask.
+func (d *Document) Resolve(uri string) (Node, error) {
+	if err := d.index(); err != nil {
+		return Node{}, err
+	}
 	id, ok := strings.CutPrefix(uri, "#")
 	if !ok || id == "" {
 		return Node{}, fmt.Errorf("only #Id of the same document may be referenced: %w", ErrReference)
 	}
-	n, ok := ids[id]
+	i, ok := slices.BinarySearchFunc(d.ids, id, func(e identified, id string) int { return strings.Compare(e.id, id) })
 	if !ok {
 		return Node{}, fmt.Errorf("no element has the referenced Id: %w", ErrReference)
 	}
-	return n, nil
+	return Node{d, d.ids[i].node}, nil
+}
+
+// CheckIDs refuses a document in which two elements share an identifier. The error wraps ErrReference.
+func (d *Document) CheckIDs() error { return d.index() }
+
+// index sorts the identifiers that the parser has found, once.
+func (d *Document) index() error {
+	d.indexing.Do(func() {
+		if len(d.ids) > maxIDs {
+			d.indexError = fmt.Errorf("document has more than %d Ids: %w", maxIDs, ErrReference)
+			return
+		}
+		slices.SortFunc(d.ids, func(a, b identified) int { return strings.Compare(a.id, b.id) })
+		for i := 1; i < len(d.ids); i++ {
+			// One element may say its identifier twice, as ID and as wsu:Id.
+			if d.ids[i].id == d.ids[i-1].id && d.ids[i].node != d.ids[i-1].node {
+				d.indexError = fmt.Errorf("two elements have the same Id: %w", ErrReference)
+				return
+			}
+		}
+	})
+	return d.indexError
 }

@@ -7,7 +7,7 @@ type Limits struct {
 	// MaxBytes is the size of the document in bytes, at most 2 GiB.
 	MaxBytes int
 	// MaxNodes counts elements, stretches of character data, comments and processing instructions. A node
-	// takes 112 bytes of memory.
+	// takes 64 bytes of memory.
 	MaxNodes int
 	// MaxDepth is how deep elements may nest; the root is at depth 1.
 	MaxDepth int
@@ -25,7 +25,7 @@ type Limits struct {
 // document entries. Do not change them: pass other Limits.
 var DefaultLimits = Limits{
 	MaxBytes: 8 << 20,
-	// A dense ebRIM message has a node per 30 bytes; 200,000 nodes are 6 MB of it and 22 MB of memory.
+	// A dense ebRIM message has a node per 30 bytes; 200,000 nodes are 6 MB of it and 13 MB of memory.
 	MaxNodes: 200_000,
 	// Canonicalisation recurses. IHE metadata with a SAML assertion in a SOAP header nests to about 20.
 	MaxDepth: 64,
@@ -37,6 +37,10 @@ var DefaultLimits = Limits{
 	// 100,000 times is how a small document becomes a huge one. OASIS names have 82 characters.
 	MaxNamespaceURI: 256,
 }
+
+// maxGuess is how many nodes and attributes are made room for before the document is read, by what it looks like: as
+// many as a SOAP request of 1 MB may have.
+const maxGuess = 64 << 10
 
 // The limits of a signature. They are constants, as no honest peer comes near them.
 const (
@@ -51,6 +55,13 @@ const (
 	maxDigestText = 128
 	// maxReferenceText bounds an entity or character reference, so that &#x000...041; cannot be a book.
 	maxReferenceText = 16
+	// maxIDs bounds the identifiers of a document in which a signature is made or looked for: messages have
+	// tens, and finding one that stands twice means sorting them.
+	maxIDs = 4096
+	// The modulus of an RSA key in bits: below, it can be broken; above, one verification is a way to keep a
+	// server busy.
+	minRSABits = 2048
+	maxRSABits = 8192
 	// hashBlock is how much canonical XML is gathered before it goes to the digest, so that verifying takes
 	// the same memory for a small body and for a large one.
 	hashBlock = 32 << 10

@@ -25,23 +25,45 @@ func isNameChar(r rune) bool {
 		r >= 0x300 && r <= 0x36f || r >= 0x203f && r <= 0x2040
 }
 
+// What an ASCII character may be in a name.
+const (
+	nameStart = 1 << iota
+	nameRest
+)
+
+var nameClass = func() (class [256]uint8) {
+	for c := range rune(utf8.RuneSelf) {
+		if isNameStart(c) {
+			class[c] |= nameStart
+		}
+		if isNameChar(c) {
+			class[c] |= nameRest
+		}
+	}
+	return class
+}()
+
 // ncName reads a name without a colon.
 func (p *parser) ncName() (string, error) {
 	start := p.pos
-	for p.pos < len(p.s) {
-		r, width := rune(p.s[p.pos]), 1
-		if r >= utf8.RuneSelf {
-			r, width = utf8.DecodeRuneInString(p.s[p.pos:])
+	i := start
+	if i < len(p.s) && nameClass[p.s[i]]&nameStart != 0 {
+		for i++; i < len(p.s) && nameClass[p.s[i]]&nameRest != 0; i++ {
 		}
-		if !isNameChar(r) || p.pos == start && !isNameStart(r) {
-			break
-		}
-		p.pos += width
 	}
-	if p.pos == start {
+	if i < len(p.s) && p.s[i] >= utf8.RuneSelf {
+		for i < len(p.s) {
+			r, width := utf8.DecodeRuneInString(p.s[i:])
+			if !isNameChar(r) || i == start && !isNameStart(r) {
+				break
+			}
+			i += width
+		}
+	}
+	if p.pos = i; i == start {
 		return "", p.fail(start, "name expected")
 	}
-	return p.s[start:p.pos], nil
+	return p.s[start:i], nil
 }
 
 // qName reads a name with at most one colon (Namespaces in XML 1.0, section 4).

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync"
 )
 
 // none stands for no node and no binding.
@@ -19,20 +20,33 @@ const (
 	kindInstruction
 )
 
-// node is one item of a document, in document order. Elements use all fields; text and comments only text;
-// processing instructions local and text.
+// span is a piece of text of a Document: of its source, from byte at; or, where references or line ends had to be
+// replaced, Document.expanded[^at].
+//
+// Spans, and not strings, keep pointers out of nodes and attributes, so that the garbage collector has nothing to
+// look for in them: half of the time of parsing went into that.
+type span struct{ at, n int32 }
+
+// node is one item of a document, in document order.
 type node struct {
-	kind                 kind
-	prefix, local, space string
-	text                 string
-	parent, next         int32
-	first, last          int32 // children
-	attr0, attr1         int32 // attributes: Document.attrs[attr0:attr1]
-	scope                int32 // innermost namespace binding: Document.bindings[scope]
-	offset, end          int32 // bytes of the source, from "<" to after the last ">"
+	kind         kind
+	prefix       int32 // length of the prefix, which stands before the name, with a colon
+	name         span  // of an element without its prefix, or the target of a processing instruction
+	text         span  // of text, comment and processing instruction
+	space        int32 // binding of the namespace that an element is in, see Document.find
+	parent, next int32
+	first, last  int32 // children
+	attr0, attr1 int32 // attributes: Document.attrs[attr0:attr1]
+	scope        int32 // innermost namespace binding: Document.bindings[scope]
+	offset, end  int32 // bytes of the source, from "<" to after the last ">"
 }
 
-type attribute struct{ prefix, local, space, value string }
+type attribute struct {
+	prefix int32 // as in node
+	name   span
+	space  int32
+	value  span
+}
 
 // binding is a namespace declaration in scope; outer is the next one outwards.
 type binding struct {
@@ -43,10 +57,16 @@ type binding struct {
 // Document is a parsed document. It does not change.
 type Document struct {
 	source   []byte
+	text     string   // source, as the spans see it
+	expanded []string // text that is not in the source as it is meant
 	nodes    []node
 	attrs    []attribute
 	bindings []binding
 	root     int32
+
+	ids        []identified // in document order; index sorts them
+	indexing   sync.Once
+	indexError error
 }
 
 // Root returns the root element.
@@ -66,17 +86,64 @@ func (d *Document) Walk() iter.Seq[Node] {
 	}
 }
 
-// lookup returns what prefix stands for. The empty prefix is always declared, perhaps as no namespace.
-func (d *Document) lookup(scope int32, prefix string) (uri string, ok bool) {
+// What a prefix may stand for beside a binding.
+const (
+	noNamespace  = -1
+	xmlNamespace = -2
+	undeclared   = -3
+)
+
+// find returns what prefix stands for: the number of a binding, or one of the constants above. The empty prefix is
+// always declared, perhaps as no namespace.
+func (d *Document) find(scope int32, prefix string) int32 {
 	for i := scope; i != none; i = d.bindings[i].outer {
 		if d.bindings[i].prefix == prefix {
-			return d.bindings[i].uri, true
+			return i
 		}
 	}
-	if prefix == "xml" {
-		return NamespaceXML, true
+	switch prefix {
+	case "":
+		return noNamespace
+	case "xml":
+		return xmlNamespace
 	}
-	return "", prefix == ""
+	return undeclared
+}
+
+// lookup is find, and the name of the namespace.
+func (d *Document) lookup(scope int32, prefix string) (uri string, ok bool) {
+	space := d.find(scope, prefix)
+	return d.uri(space), space != undeclared
+}
+
+// uri returns the name of a namespace that find has found.
+func (d *Document) uri(space int32) string {
+	switch {
+	case space >= 0:
+		return d.bindings[space].uri
+	case space == xmlNamespace:
+		return NamespaceXML
+	}
+	return ""
+}
+
+// str returns the text of a span.
+func (d *Document) str(x span) string {
+	switch {
+	case x.n == 0:
+		return ""
+	case x.at < 0:
+		return d.expanded[^x.at]
+	}
+	return d.text[x.at : x.at+x.n]
+}
+
+// prefix returns the prefix before a name.
+func (d *Document) prefix(name span, length int32) string {
+	if length == 0 {
+		return ""
+	}
+	return d.text[name.at-1-length : name.at-1]
 }
 
 // Node is an element of a Document. It is a small value that may be compared with ==; two Nodes are equal if
@@ -101,7 +168,7 @@ var (
 
 func (n Node) node() *node {
 	if n.d == nil {
-		return &node{first: none, scope: none, parent: none}
+		return &node{first: none, scope: none, parent: none, space: noNamespace}
 	}
 	return &n.d.nodes[n.i]
 }
@@ -113,18 +180,24 @@ func (n Node) IsZero() bool { return n.d == nil }
 func (n Node) Document() *Document { return n.d }
 
 // Space returns the namespace name, "" for no namespace.
-func (n Node) Space() string { return n.node().space }
+func (n Node) Space() string { return n.d.uri(n.node().space) }
 
 // Local returns the name without its prefix.
-func (n Node) Local() string { return n.node().local }
+func (n Node) Local() string { return n.d.str(n.node().name) }
 
 // Prefix returns the prefix as written, which means nothing but to those who copy the document.
-func (n Node) Prefix() string { return n.node().prefix }
+func (n Node) Prefix() string {
+	x := n.node()
+	return n.d.prefix(x.name, x.prefix)
+}
 
 // Is reports whether n is an element of that name.
 func (n Node) Is(space, local string) bool {
-	x := n.node()
-	return n.d != nil && x.local == local && x.space == space
+	if n.d == nil {
+		return false
+	}
+	x := &n.d.nodes[n.i]
+	return int(x.name.n) == len(local) && n.d.str(x.name) == local && n.d.uri(x.space) == space
 }
 
 // Namespace returns what prefix stands for at n, for QNames in content such as fault codes. The empty prefix
@@ -138,9 +211,11 @@ func (n Node) Namespace(prefix string) (uri string, ok bool) {
 
 // Attr returns the value of an attribute; space is "" for one without a prefix.
 func (n Node) Attr(space, local string) (value string, ok bool) {
-	for a := range n.Attrs() {
-		if a.Local == local && a.Space == space {
-			return a.Value, true
+	x := n.node()
+	for i := x.attr0; i < x.attr1; i++ {
+		a := &n.d.attrs[i]
+		if n.d.str(a.name) == local && n.d.uri(a.space) == space {
+			return n.d.str(a.value), true
 		}
 	}
 	return "", false
@@ -152,7 +227,7 @@ func (n Node) Attrs() iter.Seq[Attr] {
 		x := n.node()
 		for i := x.attr0; i < x.attr1; i++ {
 			a := &n.d.attrs[i]
-			if !yield(Attr{Space: a.space, Local: a.local, Prefix: a.prefix, Value: a.value}) {
+			if !yield(Attr{Space: n.d.uri(a.space), Local: n.d.str(a.name), Prefix: n.d.prefix(a.name, a.prefix), Value: n.d.str(a.value)}) {
 				return
 			}
 		}
@@ -203,7 +278,7 @@ func (n Node) Only(space, local string) (Node, error) {
 func (n Node) Text() (string, error) {
 	x := n.node()
 	if x.first != none && x.first == x.last && n.d.nodes[x.first].kind == kindText {
-		return n.d.nodes[x.first].text, nil
+		return n.d.str(n.d.nodes[x.first].text), nil
 	}
 	var text strings.Builder
 	for i := x.first; i != none; i = n.d.nodes[i].next {
@@ -211,7 +286,7 @@ func (n Node) Text() (string, error) {
 		case kindElement:
 			return "", ErrNotText
 		case kindText:
-			text.WriteString(c.text)
+			text.WriteString(n.d.str(c.text))
 		}
 	}
 	return text.String(), nil

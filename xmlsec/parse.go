@@ -1,6 +1,7 @@
 package xmlsec
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 )
@@ -15,16 +16,24 @@ func Parse(b []byte, l Limits) (*Document, error) {
 		return nil, &LimitError{Limit: "MaxBytes", Max: l.MaxBytes}
 	}
 	// One copy makes every name and value below a substring, safe from whoever holds b.
-	p := &parser{s: string(b), limits: l, doc: &Document{source: b, root: none}, open: none}
-	// About a node per 40 bytes in SOAP, and no large guess on the word of a sender.
-	guess := min(len(b)/40, 4096) + 8
-	p.doc.nodes = make([]node, 0, guess)
-	p.doc.attrs = make([]attribute, 0, guess/2)
+	text := string(b)
+	p := &parser{s: text, limits: l, doc: &Document{source: b, text: text, root: none}, open: none}
+	p.tag = p.few[:0]
+	// Without white space between elements there are just so many nodes, and hardly more attributes; but no large
+	// guess on the word of a sender.
+	p.doc.nodes = make([]node, 0, min(bytes.Count(b, lessThan)+8, l.MaxNodes, maxGuess))
+	p.doc.attrs = make([]attribute, 0, min(bytes.Count(b, equals)+8, maxGuess))
+	p.doc.bindings = make([]binding, 0, 16)
 	if err := p.document(); err != nil {
 		return nil, err
 	}
 	return p.doc, nil
 }
+
+var (
+	lessThan = []byte("<")
+	equals   = []byte("=")
+)
 
 type parser struct {
 	s      string
@@ -34,6 +43,7 @@ type parser struct {
 	open   int32 // innermost open element
 	depth  int
 	tag    []rawAttribute // of the start tag being read; reused
+	few    [8]rawAttribute
 }
 
 func (p *parser) fail(offset int, msg string) error {
@@ -92,6 +102,8 @@ func (p *parser) item() error {
 	switch {
 	case p.s[p.pos] != '<':
 		return p.charData()
+	case p.pos+1 < len(p.s) && nameClass[p.s[p.pos+1]]&nameStart != 0:
+		return p.startTag()
 	case p.at("</"):
 		return p.endTag()
 	case p.at("<!--"):
@@ -124,7 +136,7 @@ func (p *parser) charData() error {
 		p.pos = end
 		return nil
 	}
-	text, err := p.text(raw, start)
+	text, err := p.charText(raw, start)
 	if err != nil {
 		return err
 	}
@@ -144,7 +156,7 @@ func (p *parser) endTag() error {
 		return err
 	}
 	n := &p.doc.nodes[p.open]
-	if prefix != n.prefix || local != n.local {
+	if local != p.doc.str(n.name) || prefix != p.doc.prefix(n.name, n.prefix) {
 		return p.fail(start, "end tag does not match the start tag")
 	}
 	p.skipSpace()
@@ -189,7 +201,7 @@ func (p *parser) cdata() error {
 		return err
 	}
 	p.pos = body + n + len("]]>")
-	if text == "" {
+	if text.n == 0 {
 		return nil
 	}
 	// A node of its own, though text may stand beside it: joining many small sections would be quadratic.
@@ -212,6 +224,7 @@ func (p *parser) instruction() error {
 	if err != nil {
 		return err
 	}
+	name := nameAt(start+len("<?"), "", target)
 	if strings.EqualFold(target, "xml") {
 		return p.fail(start, "XML declaration is not at the start of the document")
 	}
@@ -223,7 +236,7 @@ func (p *parser) instruction() error {
 		return err
 	}
 	p.pos = end + len("?>")
-	return p.addUnlessOutside(node{kind: kindInstruction, local: target, text: data})
+	return p.addUnlessOutside(node{kind: kindInstruction, name: name, text: data})
 }
 
 // addUnlessOutside drops a comment or processing instruction beside the root: canonical forms of elements

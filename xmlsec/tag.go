@@ -8,11 +8,23 @@ const (
 
 // rawAttribute is an attribute before its prefix is resolved, as declarations may come after it.
 type rawAttribute struct {
-	prefix, local, value string
-	at                   int
+	prefix, local string
+	value         span
+	at            int
 }
 
-func (r rawAttribute) declares() (prefix string, ok bool) {
+// name is where the local name stands.
+func (r *rawAttribute) name() span { return nameAt(r.at, r.prefix, r.local) }
+
+// nameAt is the span of a local name; at is where the name begins, prefix and all.
+func nameAt(at int, prefix, local string) span {
+	if prefix != "" {
+		at += len(prefix) + 1
+	}
+	return span{int32(at), int32(len(local))}
+}
+
+func (r *rawAttribute) declares() (prefix string, ok bool) {
 	switch {
 	case r.prefix == "xmlns":
 		return r.local, true
@@ -43,9 +55,11 @@ func (p *parser) startTag() error {
 	if err != nil {
 		return err
 	}
-	n := node{kind: kindElement, prefix: prefix, local: local, scope: scope, offset: int32(start), end: int32(p.pos)}
-	var ok bool
-	if n.space, ok = p.doc.lookup(scope, prefix); !ok {
+	n := node{
+		kind: kindElement, prefix: int32(len(prefix)), name: nameAt(start+1, prefix, local), space: p.doc.find(scope, prefix),
+		scope: scope, offset: int32(start), end: int32(p.pos),
+	}
+	if n.space == undeclared {
 		return p.fail(start+1, "namespace prefix is not declared")
 	}
 	if n.attr0, n.attr1, err = p.resolve(scope); err != nil {
@@ -95,8 +109,8 @@ func (p *parser) attributes() (empty bool, err error) {
 		if a.value, err = p.attributeValue(raw, at); err != nil {
 			return false, err
 		}
-		for _, other := range p.tag {
-			if other.local == a.local && other.prefix == a.prefix {
+		for i := range p.tag {
+			if other := &p.tag[i]; other.local == a.local && other.prefix == a.prefix {
 				return false, p.fail(a.at, "duplicate attribute")
 			}
 		}
@@ -110,12 +124,13 @@ func (p *parser) declare() (scope int32, err error) {
 	if p.open != none {
 		scope = p.doc.nodes[p.open].scope
 	}
-	for _, a := range p.tag {
+	for i := range p.tag {
+		a := &p.tag[i]
 		prefix, ok := a.declares()
 		if !ok {
 			continue
 		}
-		uri := a.value
+		uri := p.doc.str(a.value)
 		switch {
 		case prefix == "xml" && uri == NamespaceXML:
 			continue // always in scope
@@ -146,24 +161,28 @@ func (p *parser) declare() (scope int32, err error) {
 // resolve stores the attributes of the tag under their namespaces.
 func (p *parser) resolve(scope int32) (from, to int32, err error) {
 	from = int32(len(p.doc.attrs))
-	for _, a := range p.tag {
+	for i := range p.tag {
+		a := &p.tag[i]
 		if _, ok := a.declares(); ok {
 			continue
 		}
-		attr := attribute{prefix: a.prefix, local: a.local, value: a.value}
+		attr := attribute{prefix: int32(len(a.prefix)), name: a.name(), space: noNamespace, value: a.value}
 		if a.prefix != "" {
-			var ok bool
-			if attr.space, ok = p.doc.lookup(scope, a.prefix); !ok {
+			if attr.space = p.doc.find(scope, a.prefix); attr.space == undeclared {
 				return 0, 0, p.fail(a.at, "namespace prefix is not declared")
 			}
 			// Two prefixes of one namespace make a duplicate that the raw names hide.
-			for _, other := range p.doc.attrs[from:] {
-				if other.local == attr.local && other.space == attr.space {
+			for j := from; j < int32(len(p.doc.attrs)); j++ {
+				other := &p.doc.attrs[j]
+				if p.doc.str(other.name) == a.local && p.doc.uri(other.space) == p.doc.uri(attr.space) {
 					return 0, 0, p.fail(a.at, "duplicate attribute")
 				}
 			}
 		}
 		p.doc.attrs = append(p.doc.attrs, attr)
+		if p.doc.isID(&attr) {
+			p.doc.ids = append(p.doc.ids, identified{p.doc.str(attr.value), int32(len(p.doc.nodes))}) // the node to come
+		}
 	}
 	return from, int32(len(p.doc.attrs)), nil
 }

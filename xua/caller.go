@@ -2,7 +2,8 @@
 //
 // The name is IHE's, Cross-Enterprise User Assertion (ITI-40). The package holds the outcome of
 // authentication and nothing of how it was reached: no XML, no TLS, no clock. A Caller is made by the
-// packages that verify (soap/wss, saml, the TLS edge) and read by those that decide and those that audit.
+// packages that verify (soap/wss, saml, the TLS edge) and read by those that decide and those that audit. All
+// its types are plain values that compare with ==.
 package xua
 
 import "collimate/keys"
@@ -45,6 +46,9 @@ type Caller struct {
 	Name string
 	// Address is the network address that the request came from, host only, for the audit trail.
 	Address string
+	// Person is whom an issuer asserts to be behind the request, if the evidence holds an assertion. It adds to
+	// Key and does not stand in for it: a grant is to a key.
+	Person Person
 }
 
 // Authenticated reports whether anybody stands behind c.

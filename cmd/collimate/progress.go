@@ -20,13 +20,21 @@ func (a *app) passingLine() func(string) {
 	return func(line string) { fmt.Fprintf(f, "\r\x1b[K%s", line) }
 }
 
-// progress returns a function that shows how far long work is, on a terminal only, and one that clears it.
+// progress returns a function that shows how far long work is, on a terminal only, and one that clears it. Files that
+// were refused are told everywhere.
 func (a *app) progress() (show func(admin.Progress), done func()) {
 	line := a.passingLine()
 	if line == nil {
-		return func(admin.Progress) {}, func() {}
+		line = func(string) {}
 	}
-	return func(p admin.Progress) { line(p.String()) }, func() { line("") }
+	return func(p admin.Progress) {
+		if p.Refused != "" {
+			line("")
+			fmt.Fprintln(a.stderr, p)
+			return
+		}
+		line(p.String())
+	}, func() { line("") }
 }
 
 // megabytes writes a number of bytes for a person.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -45,6 +47,51 @@ func FuzzReader(f *testing.F) {
 		_, again, err := parts(&out, FormatContentType("uuid-0", "urn:x"), DefaultLimits)
 		if err != nil || strings.Join(again, "|") != strings.Join(bodies, "|") {
 			t.Fatalf("written and read again: %q, error %v, want %q", again, err, bodies)
+		}
+	})
+}
+
+// FuzzContentType: what is read does not depend on how it was written: read, written plainly and read again, it is
+// the same.
+func FuzzContentType(f *testing.F) {
+	for _, s := range []string{
+		simpleType, FormatContentType("uuid-0", "urn:x"), `multipart/related; start="<a@b>"; x=`, "a/b;\r\n\tc=d; ;", `a/b; c="\"\\"`, "A/B;C = d",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		ct, err := ParseContentType(s)
+		if err != nil {
+			return
+		}
+		again := ct.MediaType
+		for name, value := range ct.Parameters {
+			again += `; ` + name + `="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`
+		}
+		if len(again) > maxContentType {
+			return
+		}
+		got, err := ParseContentType(again)
+		if err != nil || got.MediaType != ct.MediaType || !maps.Equal(got.Parameters, ct.Parameters) {
+			t.Fatalf("%q is %v, written as %q it is %v, error %v", s, ct, again, got, err)
+		}
+	})
+}
+
+// FuzzCleanID: an id is a plain string: no brackets around it, and no longer than it was.
+func FuzzCleanID(f *testing.F) {
+	for _, s := range []string{"<a@b>", "a%40b", " <%3Ca%3E> ", "<>", "%zz", "<"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if got := CleanID(s); len(got) > len(s) {
+			t.Fatalf("%q became %q", s, got)
+		}
+		if !strings.Contains(s, "%") && !strings.ContainsAny(s, "<> \t\r\n") && CleanID(s) != s && strings.TrimSpace(s) == s {
+			t.Fatalf("%q became %q", s, CleanID(s))
+		}
+		if e := url.PathEscape(CleanID(s)); CleanID(e) != CleanID(s) {
+			t.Fatalf("%q as %q became %q", CleanID(s), e, CleanID(e))
 		}
 	})
 }

@@ -6,6 +6,8 @@ type Limits struct {
 	Parts int
 	// HeaderBytes is the most bytes that the headers of one part may have. Real ones have about 150.
 	HeaderBytes int
+	// Bytes is the most bytes of the message. Zero is no limit, as a part is a stream.
+	Bytes int64
 }
 
 // DefaultLimits suits answers: 1,024 documents are more than any request of ours asks for.

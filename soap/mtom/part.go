@@ -7,7 +7,7 @@ import (
 
 // Part describes a part. One that comes from a Reader can be read, once, until Reader.Next is called.
 type Part struct {
-	ContentID   string // without angle brackets
+	ContentID   string // without angle brackets and percent-encoding, see CleanID
 	ContentType string
 	Size        int64 // bytes, -1 if not known
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/textproto"
+	"net/url"
 	"strings"
 )
 
@@ -25,6 +26,7 @@ type Reader struct {
 
 	src    io.Reader
 	limits Limits
+	total  int64 // bytes read from src
 	// buf[r:w] has been read from src and not been consumed. err is what src ended with.
 	buf  []byte
 	r, w int
@@ -57,7 +59,7 @@ func NewReader(src io.Reader, contentType string, l Limits) (*Reader, error) {
 	case strings.ContainsAny(boundary, "\r\n"):
 		return nil, &FormatError{"the boundary has a line break in it"}
 	}
-	if t, ok := ct.Parameters["type"]; ok && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(t)), "application/xop+xml") {
+	if t, ok := ct.Parameters["type"]; ok && !rootLabel(t) {
 		return nil, &FormatError{`Content-Type has a type other than "application/xop+xml"`}
 	}
 	r := &Reader{
@@ -69,6 +71,19 @@ func NewReader(src io.Reader, contentType string, l Limits) (*Reader, error) {
 		seen:        map[string]bool{},
 	}
 	return r, r.preamble()
+}
+
+// rootLabel reports whether a message may say that its root is of this type.
+//
+// QUIRK: stacks label an XOP root as the SOAP version that is in it (lpr3-docs#48, gowsdl#229). An envelope of
+// SOAP 1.1 is not refused here but by who reads it, and in a form that its sender understands.
+func rootLabel(t string) bool {
+	media, _, _ := strings.Cut(t, ";")
+	switch strings.ToLower(strings.TrimSpace(media)) {
+	case "application/xop+xml", "application/soap+xml", "text/xml":
+		return true
+	}
+	return false
 }
 
 // preamble skips to the first boundary line. The way in which that line ends is taken for all the lines of the
@@ -121,7 +136,7 @@ func (r *Reader) Next() (*Part, error) {
 		// The bytes would have to be decoded; no MTOM peer sends this, and a wrong guess alters a document.
 		return nil, &FormatError{"a part has a Content-Transfer-Encoding other than binary, 8bit or 7bit"}
 	}
-	p := &Part{ContentType: header.Get("Content-Type"), ContentID: TrimID(header.Get("Content-Id")), Size: -1, r: r}
+	p := &Part{ContentType: header.Get("Content-Type"), ContentID: CleanID(header.Get("Content-Id")), Size: -1, r: r}
 	if p.ContentID == "" && r.parts > 1 {
 		return nil, &FormatError{"a part has no Content-ID"}
 	}
@@ -195,6 +210,10 @@ func (r *Reader) fill(n int) int {
 			r.buf = append(make([]byte, 0, bufferSize), r.buf[:r.w]...)[:bufferSize]
 		}
 		k, err := r.src.Read(r.buf[r.w:])
+		if r.total += int64(k); r.limits.Bytes > 0 && r.total > r.limits.Bytes {
+			r.err = &FormatError{fmt.Sprintf("the message has more than %d bytes", r.limits.Bytes)}
+			break
+		}
 		r.w += k
 		r.full = r.w == len(r.buf)
 		r.err = err
@@ -215,13 +234,18 @@ func (r *Reader) ended() error {
 	return fmt.Errorf("mtom: reading the message: %w", r.err)
 }
 
-// TrimID returns a Content-ID or a start parameter without its angle brackets.
+// CleanID returns the Content-ID that a header, a start parameter or a cid URL stands for: without angle brackets
+// and percent-encoding. Those of a message are compared in this form.
 //
-// QUIRK: peers write one with and the other without them (spec-iti43-response-mtom-optimised).
-func TrimID(id string) string {
+// QUIRK: peers write one place with brackets and the other without (spec-iti43-response-mtom-optimised), and
+// percent-encode none (Axis2), the URL (WCF), or the header too (CXF).
+func CleanID(id string) string {
 	id = strings.TrimSpace(id)
 	if strings.HasPrefix(id, "<") && strings.HasSuffix(id, ">") && len(id) >= 2 {
 		id = id[1 : len(id)-1]
+	}
+	if plain, err := url.PathUnescape(id); err == nil {
+		return plain
 	}
 	return id
 }

@@ -131,7 +131,7 @@ func TestRefused(t *testing.T) {
 		{"two boundaries", "multipart/related; boundary=b1; boundary=b2", golden},
 		{"parameter without a value", "multipart/related; boundary=b1; start", golden},
 		{"open quotation", `multipart/related; boundary="b1`, golden},
-		{"type of SOAP with Attachments", `multipart/related; boundary=b1; type="text/xml"`, golden},
+		{"type of another thing", `multipart/related; boundary=b1; type="application/dicom"`, golden},
 		{"another boundary", "multipart/related; boundary=b2", golden},
 		{"empty message", simpleType, ""},
 		{"part without Content-ID", simpleType, header("")},
@@ -175,6 +175,12 @@ func TestLimits(t *testing.T) {
 			if (err == nil) != test.ok {
 				t.Errorf("%s: error %v", test.name, err)
 			}
+		}
+	}
+	for _, n := range []int{len(golden), len(golden) - 1} {
+		_, _, err := parts(strings.NewReader(golden), simpleType, Limits{Parts: 2, HeaderBytes: 200, Bytes: int64(n)})
+		if (err == nil) != (n == len(golden)) {
+			t.Errorf("a message of %d bytes, limit %d: error %v", len(golden), n, err)
 		}
 	}
 	for _, n := range []int{maxBoundary, maxBoundary + 1} {

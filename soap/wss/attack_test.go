@@ -22,6 +22,7 @@ import (
 // a missing rule.
 type attack struct {
 	name    string
+	family  string // "": that of the attack before
 	before  func(string) string
 	after   func(string) string
 	ids     []string // what is signed; nil: all parts
@@ -101,6 +102,10 @@ func keyIdentifier(valueType string) string {
 	return str(`<wsse:KeyIdentifier EncodingType="` + encodingBase64 + `" ValueType="` + valueType + `">CERTIFICATE</wsse:KeyIdentifier>`)
 }
 
+func keyIdentifierOf(valueType string, id []byte) string {
+	return strings.Replace(keyIdentifier(valueType), "CERTIFICATE", base64.StdEncoding.EncodeToString(id), 1)
+}
+
 func x509Data(content string) string {
 	return `<ds:X509Data>` + content + `</ds:X509Data>`
 }
@@ -113,9 +118,9 @@ func attacks(signer, other identity) []attack {
 			return regexp.MustCompile(`<ds:Reference URI="#`+id+`">.*?</ds:Reference>`).ReplaceAllString(s, "")
 		}
 	}
-	return []attack{
+	list := []attack{
 		// Signature wrapping: the signed Body is still there, and another one is where it would be read.
-		{name: "original Body in a header block", after: wrap(endHeader, func(b string) string { return "<w:W xmlns:w='urn:w'>" + b + "</w:W>" + endHeader }), subcode: invalidSecurity},
+		{family: "signature wrapping", name: "original Body in a header block", after: wrap(endHeader, func(b string) string { return "<w:W xmlns:w='urn:w'>" + b + "</w:W>" + endHeader }), subcode: invalidSecurity},
 		{name: "original Body as a header block", after: wrap(endHeader, func(b string) string { return b + endHeader }), intact: true, subcode: failedCheck, cause: ErrNotSigned},
 		{name: "original Body in wsse:Security", after: wrap(endSecurity, func(b string) string { return b + endSecurity }), subcode: invalidSecurity},
 		{name: "original Body in an extension in wsse:Security", after: wrap(endSecurity, func(b string) string { return "<x:E xmlns:x='urn:x'>" + b + "</x:E>" + endSecurity }), subcode: invalidSecurity},
@@ -130,13 +135,13 @@ func attacks(signer, other identity) []attack {
 		{name: "evil Body without an Id", after: wrap(endHeader, func(b string) string { return "<soap:Fake>" + b + "</soap:Fake>" + endHeader }), subcode: invalidSecurity},
 
 		// Ids that mean two things.
-		{name: "same wsu:Id twice", after: swap(endHeader, `<x:H xmlns:x="urn:x" wsu:Id="body"/>`+endHeader), subcode: invalidSecurity, cause: xmlsec.ErrReference},
+		{family: "duplicate Id", name: "same wsu:Id twice", after: swap(endHeader, `<x:H xmlns:x="urn:x" wsu:Id="body"/>`+endHeader), subcode: invalidSecurity, cause: xmlsec.ErrReference},
 		{name: "same Id as xml:id", after: swap(endHeader, `<x:H xmlns:x="urn:x" xml:id="body"/>`+endHeader), subcode: invalidSecurity, cause: xmlsec.ErrReference},
 		{name: "same Id as ID", after: swap(endHeader, `<x:H xmlns:x="urn:x" ID="body"/>`+endHeader), subcode: invalidSecurity, cause: xmlsec.ErrReference},
 		{name: "same Id as Id", after: swap(endHeader, `<x:H xmlns:x="urn:x" Id="body"/>`+endHeader), subcode: invalidSecurity, cause: xmlsec.ErrReference},
 
 		// Parts that are not signed, each with a signature that is right.
-		{name: "Body not signed", ids: without("body"), intact: true, subcode: failedCheck, cause: ErrNotSigned},
+		{family: "unsigned part", name: "Body not signed", ids: without("body"), intact: true, subcode: failedCheck, cause: ErrNotSigned},
 		{name: "Timestamp not signed", ids: without("ts"), intact: true, subcode: failedCheck, cause: ErrNotSigned},
 		{name: "Action not signed", ids: without("action"), intact: true, subcode: failedCheck, cause: ErrNotSigned},
 		{name: "MessageID not signed", ids: without("mid"), intact: true, subcode: failedCheck, cause: ErrNotSigned},
@@ -155,7 +160,7 @@ func attacks(signer, other identity) []attack {
 		{name: "unsigned mustUnderstand header for another role", after: swap(endHeader, `<x:H xmlns:x="urn:x" soap:role="urn:other" soap:mustUnderstand="1"/>`+endHeader), intact: true, subcode: failedCheck, cause: ErrNotSigned},
 
 		// Headers twice, missing, or not what they seem.
-		{name: "second Action, unsigned, first", after: swap("<soap:Header>", `<soap:Header><wsa:Action>urn:evil</wsa:Action>`), intact: true, subcode: failedCheck, cause: ErrNotSigned},
+		{family: "unsigned part", name: "second Action, unsigned, first", after: swap("<soap:Header>", `<soap:Header><wsa:Action>urn:evil</wsa:Action>`), intact: true, subcode: failedCheck, cause: ErrNotSigned},
 		{name: "second Action, signed", before: swap(actionBlock, actionBlock+`<wsa:Action wsu:Id="action2">urn:evil</wsa:Action>`), ids: append(without(), "action2"), intact: true, subcode: invalidSecurity},
 		{name: "second MessageID, signed", before: swap(`<wsa:ReplyTo`, `<wsa:MessageID wsu:Id="mid2">urn:uuid:2</wsa:MessageID><wsa:ReplyTo`), ids: append(without(), "mid2"), intact: true, subcode: invalidSecurity},
 		{name: "second To, signed", before: swap(`<wsa:ReplyTo`, `<wsa:To wsu:Id="to2">urn:evil</wsa:To><wsa:ReplyTo`), ids: append(without(), "to2"), intact: true, subcode: invalidSecurity},
@@ -177,7 +182,7 @@ func attacks(signer, other identity) []attack {
 		{name: "SOAP 1.1", before: func(s string) string { return strings.ReplaceAll(s, soap.NSEnvelope, soap.NSEnvelope11) }, intact: true, subcode: invalidSecurity},
 
 		// The Security header.
-		{name: "no Security header", before: swap("<wsse:Security ", "<wsse:Insecurity "), after: nil, subcode: invalidSecurity, cause: ErrNoSecurity},
+		{family: "role games", name: "no Security header", before: swap("<wsse:Security ", "<wsse:Insecurity "), after: nil, subcode: invalidSecurity, cause: ErrNoSecurity},
 		{name: "second Security header", after: swap("<wsse:Security ", "<wsse:Security/><wsse:Security "), intact: true, subcode: invalidSecurity},
 		{name: "second Security header for another role", after: swap("<wsse:Security ", `<wsse:Security soap:role="urn:other"/><wsse:Security `), intact: true, subcode: invalidSecurity},
 		{name: "Security header for another role", before: swap("<wsse:Security ", `<wsse:Security soap:role="urn:other" `), intact: true, subcode: invalidSecurity},
@@ -205,7 +210,7 @@ func attacks(signer, other identity) []attack {
 		}, subcode: failedCheck, cause: xmlsec.ErrSignature},
 
 		// Time.
-		{name: "no Timestamp", before: func(s string) string {
+		{family: "timestamp games", name: "no Timestamp", before: func(s string) string {
 			return strings.Replace(s, element(s, "<wsu:Timestamp", "</wsu:Timestamp>"), "", 1)
 		}, ids: without("ts"), intact: true, subcode: invalidSecurity},
 		{name: "two Timestamps, both signed", before: func(s string) string {
@@ -230,7 +235,7 @@ func attacks(signer, other identity) []attack {
 		{name: "valid for a year, and old", before: chain(swap("T08:00:00.000Z", "T07:00:00.000Z"), swap("2026-11-21T08:05", "2027-11-21T08:05")), intact: true, subcode: messageExpired, cause: ErrExpired},
 
 		// Tokens and references to them.
-		{name: "extra token that nothing refers to", after: swap(tokenOpen, stranger+tokenOpen), intact: true, subcode: invalidSecurity},
+		{family: "token injection", name: "extra token that nothing refers to", after: swap(tokenOpen, stranger+tokenOpen), intact: true, subcode: invalidSecurity},
 		{name: "extra token, signed", before: swap(tokenOpen, stranger+tokenOpen), ids: append(without(), "other"), intact: true, subcode: invalidSecurity},
 		{name: "token beside X509Data", keyInfo: x509Data("<ds:X509Certificate>CERTIFICATE</ds:X509Certificate>"), intact: true, subcode: invalidSecurity},
 		{name: "token beside a KeyIdentifier", keyInfo: keyIdentifier(valueTypeX509v3), intact: true, subcode: invalidSecurity},
@@ -251,17 +256,31 @@ func attacks(signer, other identity) []attack {
 		{name: "certificate with bytes after it", before: swap("CERTIFICATE", base64.StdEncoding.EncodeToString(append(append([]byte{}, signer.cert.Raw...), 0))), intact: true, subcode: invalidToken},
 		{name: "empty KeyInfo", keyInfo: " ", intact: true, subcode: invalidSecurity},
 		{name: "KeyInfo with two references", keyInfo: directKeyInfo + directKeyInfo, intact: true, subcode: invalidSecurity},
-		{name: "KeyInfo with a KeyValue", keyInfo: "<ds:KeyValue/>", intact: true, subcode: unsupportedToken},
+		{name: "KeyInfo with an empty KeyValue", keyInfo: "<ds:KeyValue/>", intact: true, subcode: invalidSecurity},
+		{name: "KeyInfo with a DSA KeyValue", keyInfo: "<ds:KeyValue><ds:DSAKeyValue/></ds:KeyValue>", intact: true, subcode: unsupportedToken},
 		{name: "KeyInfo with a KeyName", keyInfo: "<ds:KeyName>admin</ds:KeyName>", intact: true, subcode: unsupportedToken},
 		{name: "KeyInfo with a RetrievalMethod", keyInfo: `<ds:RetrievalMethod URI="http://evil.example/"/>`, intact: true, subcode: unsupportedToken},
-		{name: "Embedded token reference", keyInfo: str("<wsse:Embedded>" + tokenBlock + "</wsse:Embedded>"), before: noToken, ids: without("x509"), intact: true, subcode: unsupportedToken},
+		{name: "token beside an embedded one", keyInfo: str("<wsse:Embedded>" + strings.Replace(tokenBlock, `"x509"`, `"inner"`, 1) + "</wsse:Embedded>"), intact: true, subcode: invalidSecurity},
+		{name: "embedded SecurityTokenReference", keyInfo: str("<wsse:Embedded>" + directKeyInfo + "</wsse:Embedded>"), intact: true, subcode: unsupportedToken},
 		{name: "empty SecurityTokenReference", keyInfo: str(""), intact: true, subcode: invalidSecurity},
 		{name: "SecurityTokenReference in another", keyInfo: str(directKeyInfo), intact: true, subcode: unsupportedToken},
-		{name: "KeyIdentifier by subject key identifier", keyInfo: keyIdentifier("http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509SubjectKeyIdentifier"), before: noToken, ids: without("x509"), intact: true, subcode: unsupportedToken},
-		{name: "KeyIdentifier by thumbprint", keyInfo: keyIdentifier("http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#ThumbprintSHA1"), before: noToken, ids: without("x509"), intact: true, subcode: unsupportedToken},
-		{name: "X509IssuerSerial", keyInfo: str(x509Data("<ds:X509IssuerSerial/>")), before: noToken, ids: without("x509"), intact: true, subcode: unsupportedToken},
+		{name: "subject key identifier, nothing registered", keyInfo: keyIdentifierOf(valueTypeSKI, []byte("12345678901234567890")), before: noToken, ids: without("x509"), intact: true, subcode: unsupportedToken},
+		{name: "thumbprint, nothing registered", keyInfo: keyIdentifierOf(valueTypeThumbprint, []byte("12345678901234567890")), before: noToken, ids: without("x509"), intact: true, subcode: unsupportedToken},
+		{name: "thumbprint of great length", keyInfo: keyIdentifier(valueTypeThumbprint), before: noToken, ids: without("x509"), intact: true, subcode: invalidSecurity},
+		{name: "empty X509IssuerSerial", keyInfo: str(x509Data("<ds:X509IssuerSerial/>")), before: noToken, ids: without("x509"), intact: true, subcode: invalidSecurity},
+		{name: "negative serial number", keyInfo: str(x509Data("<ds:X509IssuerSerial><ds:X509IssuerName>CN=x</ds:X509IssuerName><ds:X509SerialNumber>-1</ds:X509SerialNumber></ds:X509IssuerSerial>")), before: noToken, ids: without("x509"), intact: true, subcode: invalidSecurity},
+		{name: "X509Data that contradicts its certificate", keyInfo: x509Data("<ds:X509Certificate>CERTIFICATE</ds:X509Certificate><ds:X509SKI>AAAA</ds:X509SKI>"), before: noToken, ids: without("x509"), intact: true, subcode: invalidToken},
+		{name: "X509Data of a subject name", keyInfo: x509Data("<ds:X509SubjectName>CN=South Hospital</ds:X509SubjectName>"), before: noToken, ids: without("x509"), intact: true, subcode: unsupportedToken},
+		{name: "empty X509Data", keyInfo: x509Data(""), before: noToken, ids: without("x509"), intact: true, subcode: invalidSecurity},
+		{name: "reference beside the signature that it does not use", before: swap(placeOfSig, str(`<wsse:Reference URI="#x509"/>`)+placeOfSig), intact: true, subcode: invalidSecurity},
 		{name: "two certificates in X509Data", keyInfo: str(x509Data(strings.Repeat("<ds:X509Certificate>CERTIFICATE</ds:X509Certificate>", 2))), before: noToken, ids: without("x509"), intact: true, subcode: invalidSecurity},
 	}
+	for i := range list {
+		if list[i].family == "" {
+			list[i].family = list[i-1].family
+		}
+	}
+	return list
 }
 
 func TestAttacks(t *testing.T) {
@@ -271,28 +290,7 @@ func TestAttacks(t *testing.T) {
 	}
 	for _, a := range attacks(signer, other) {
 		t.Run(a.name, func(t *testing.T) {
-			message := template
-			if a.before != nil {
-				message = a.before(message)
-			}
-			ids, keyInfo := a.ids, a.keyInfo
-			if ids == nil {
-				ids = allParts
-			}
-			if keyInfo == "" {
-				keyInfo = directKeyInfo
-			}
-			if strings.Contains(message, "<wsse:Insecurity ") {
-				message = strings.ReplaceAll(message, endSecurity, "</wsse:Insecurity>")
-			}
-			if !strings.Contains(message, "2.25.2") && !strings.Contains(a.name, "without children") {
-				t.Fatal("the message lost its payload")
-			}
-			ids = present(message, ids)
-			message = signer.sign(t, message, keyInfo, ids...)
-			if a.after != nil {
-				message = a.after(message)
-			}
+			message := a.message(t, signer)
 			_, err := authenticate(t, newTestVerifier(t, nil), message)
 			wantFault(t, err, a.subcode, a.cause)
 			if a.intact {
@@ -303,6 +301,33 @@ func TestAttacks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// message is what the attacker sends.
+func (a attack) message(t testing.TB, signer identity) string {
+	t.Helper()
+	message := template
+	if a.before != nil {
+		message = a.before(message)
+	}
+	ids, keyInfo := a.ids, a.keyInfo
+	if ids == nil {
+		ids = allParts
+	}
+	if keyInfo == "" {
+		keyInfo = directKeyInfo
+	}
+	if strings.Contains(message, "<wsse:Insecurity ") {
+		message = strings.ReplaceAll(message, endSecurity, "</wsse:Insecurity>")
+	}
+	if !strings.Contains(message, "2.25.2") && !strings.Contains(a.name, "without children") {
+		t.Fatal("the message lost its payload")
+	}
+	message = signer.sign(t, message, keyInfo, present(message, ids)...)
+	if a.after != nil {
+		message = a.after(message)
+	}
+	return message
 }
 
 // present leaves out the Ids that the attack removed together with their elements.

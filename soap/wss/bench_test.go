@@ -77,3 +77,27 @@ func BenchmarkBareCrypto(b *testing.B) {
 		}
 	})
 }
+
+// TestAllocations: the request of BenchmarkVerify takes at most 100, parsing included.
+func TestAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates too")
+	}
+	for _, kind := range []string{"p256", "rsa"} {
+		message := marshalSigned(t, newIdentity(t, kind, nil), strings.Repeat(testRequest, 10))
+		v := newTestVerifier(t, func(c *Config) { c.Replay = forgetful{} })
+		got := testing.AllocsPerRun(20, func() {
+			r, err := naiveRequest(message)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := v.Authenticate(context.Background(), r); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got > 100 {
+			t.Errorf("%s: %v allocations, want 100 at most", kind, got)
+		}
+		t.Logf("%s: %v allocations for %d bytes", kind, got, len(message))
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"collimate/keys"
 	"collimate/soap"
 	"collimate/soap/wss"
 )
@@ -21,8 +22,8 @@ var exampleKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 
 func exampleClock() time.Time { return time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC) }
 
-// exampleSigner signs with a fixed key and a certificate that the key has signed itself.
-func exampleSigner() (*wss.Signer, error) {
+// exampleCertificate is for the key, which has signed it itself.
+func exampleCertificate() (*x509.Certificate, error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "South Hospital"},
 		NotBefore: exampleClock(), NotAfter: exampleClock().AddDate(1, 0, 0),
@@ -31,7 +32,11 @@ func exampleSigner() (*wss.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	certificate, err := x509.ParseCertificate(der)
+	return x509.ParseCertificate(der)
+}
+
+func exampleSigner() (*wss.Signer, error) {
+	certificate, err := exampleCertificate()
 	if err != nil {
 		return nil, err
 	}
@@ -99,4 +104,49 @@ func ExampleVerifier_Authenticate() {
 	// Output:
 	// tier A CN=South Hospital
 	// soap fault Sender/FailedAuthentication: The security token could not be authenticated or authorized.: message has been seen before
+}
+
+// Certificates that peers refer to without sending them are registered, and a peer that can do no better than DER or
+// SHA-1 is allowed to, alone.
+func ExampleNewVerifier() {
+	signer, err := exampleCertificate()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	id, err := keys.IDOfCertificate(signer)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = wss.NewVerifier(wss.Config{
+		Replay:       wss.NewMemoryReplay(0, nil),
+		Certificates: wss.NewCertificates(signer),
+		Peers:        map[keys.ID]wss.Peer{id: {DER: true}},
+	})
+	fmt.Println(err)
+	_, err = wss.NewVerifier(wss.Config{MaxSkew: time.Hour})
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// configuring WS-Security: replay store is missing: use NewMemoryReplay, or one that survives restarts
+	// clock skew of 1h0m0s is not between 0 and 5m0s
+}
+
+// A reference by issuer and serial number, as a message writes it, finds the certificate.
+func ExampleCertificates_Find() {
+	certificate, err := exampleCertificate()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	registered := wss.NewCertificates(certificate)
+	for _, issuer := range []string{"CN=South Hospital", `cn="south  hospital"`, "CN=West Hospital"} {
+		found := registered.Find(wss.CertificateReference{Issuer: issuer, Serial: big.NewInt(1)})
+		fmt.Println(issuer, len(found))
+	}
+	// Output:
+	// CN=South Hospital 1
+	// cn="south  hospital" 1
+	// CN=West Hospital 0
 }

@@ -14,6 +14,17 @@ const (
 	DefaultSkew = time.Minute
 	// maxCertificateText bounds the base64 text of a certificate; with an 8192-bit RSA key it is about 4 KB.
 	maxCertificateText = 16 << 10
+	// maxIdentifierText bounds the base64 text of a thumbprint or a subject key identifier: 20 bytes, by custom.
+	maxIdentifierText = 128
+	// maxSerialDigits bounds a serial number in decimal; RFC 5280 allows 20 bytes, which is 49 digits.
+	maxSerialDigits = 60
+	// maxDistinguishedName bounds an issuer's name in bytes; with escapes, long ones have some hundred.
+	maxDistinguishedName = 4096
+	// maxTokenReferences bounds the references beside the signature; SAML stacks write one.
+	maxTokenReferences = 4
+	// maxCached is how many certificates a generation of the cache holds, about 3 MB of them. A gateway has tens
+	// of peers.
+	maxCached = 512
 	// maxName bounds the display name of a caller in bytes; a subject can fill a certificate.
 	maxName = 256
 	// maxMessageID bounds wsa:MessageID in bytes. A urn:uuid has 45.

@@ -1,17 +1,21 @@
 package wss
 
 import (
-	"slices"
 	"strings"
 
 	"collimate/soap"
 	"collimate/xmlsec"
 )
 
-// message holds the nodes of a signed message that the checks are about.
+// message holds the nodes of a message that the checks are about.
 type message struct {
-	header, body, security      xmlsec.Node
-	signature, timestamp, token xmlsec.Node // token is zero if there is no BinarySecurityToken
+	header, body, security xmlsec.Node
+	// The children of wsse:Security; those that are not there are zero.
+	signature, keyInfo, timestamp, token, assertion xmlsec.Node
+	references                                      []xmlsec.Node // SecurityTokenReferences
+	// What following the references has found.
+	embedded     xmlsec.Node   // the token inside KeyInfo
+	dereferenced []xmlsec.Node // what the STR-Transform was applied to
 }
 
 // locate finds the parts of the message, by position and not by Id.
@@ -19,19 +23,34 @@ func locate(r *soap.Request) (*message, *soap.Fault) {
 	if r.Doc == nil {
 		return nil, faultf(invalidSecurity, "request without a document")
 	}
+	if err := r.Doc.CheckIDs(); err != nil {
+		return nil, fault(invalidSecurity, err)
+	}
 	envelope := r.Doc.Root()
-	parts := slices.Collect(envelope.Elements())
-	if len(parts) == 1 && parts[0].Is(soap.NSEnvelope, "Body") {
+	if !envelope.Is(soap.NSEnvelope, "Envelope") {
+		return nil, faultf(invalidSecurity, "root element is not an Envelope of SOAP 1.2")
+	}
+	m := &message{}
+	count := 0
+	for part := range envelope.Elements() {
+		switch count++; {
+		case count == 1 && part.Is(soap.NSEnvelope, "Header"):
+			m.header = part
+		case count <= 2 && part.Is(soap.NSEnvelope, "Body") && m.body.IsZero():
+			m.body = part
+		default:
+			return nil, faultf(invalidSecurity, "envelope is not one Header and one Body")
+		}
+	}
+	switch {
+	case m.body.IsZero():
+		return nil, faultf(invalidSecurity, "envelope is not one Header and one Body")
+	case m.header.IsZero():
 		return nil, fault(invalidSecurity, ErrNoSecurity)
 	}
-	if !envelope.Is(soap.NSEnvelope, "Envelope") || len(parts) != 2 ||
-		!parts[0].Is(soap.NSEnvelope, "Header") || !parts[1].Is(soap.NSEnvelope, "Body") {
-		return nil, faultf(invalidSecurity, "envelope is not one Header and one Body")
-	}
-	m := &message{header: parts[0], body: parts[1]}
 	// What the operation will read must be what is verified here.
-	payload := slices.Collect(m.body.Elements())
-	if r.Header != m.header || r.Body != m.body || len(payload) != 1 || r.Payload != payload[0] {
+	payload, f := only(m.body)
+	if f != nil || r.Header != m.header || r.Body != m.body || r.Payload != payload {
 		return nil, faultf(invalidSecurity, "request was not made from its document")
 	}
 	if f := m.findSecurity(); f != nil {
@@ -73,7 +92,15 @@ func (m *message) readSecurity() *soap.Fault {
 			place = &m.signature
 		case n.Is(soap.NSUtility, "Timestamp"):
 			place = &m.timestamp
-		case n.Is(namespaceSAML2, "Assertion"), n.Is(namespaceSAML1, "Assertion"), n.Is(soap.NSSecurity, "UsernameToken"):
+		case n.Is(namespaceSAML2, "Assertion"):
+			place = &m.assertion
+		case n.Is(soap.NSSecurity, "SecurityTokenReference"):
+			if len(m.references) == maxTokenReferences {
+				return faultf(invalidSecurity, "more than %d SecurityTokenReference elements in wsse:Security", maxTokenReferences)
+			}
+			m.references = append(m.references, n)
+			continue
+		case n.Is(namespaceSAML2, "EncryptedAssertion"), n.Is(namespaceSAML1, "Assertion"), n.Is(soap.NSSecurity, "UsernameToken"):
 			return faultf(unsupportedToken, "%s in wsse:Security", n.Local())
 		default:
 			return faultf(invalidSecurity, "unknown element in wsse:Security")
@@ -83,26 +110,25 @@ func (m *message) readSecurity() *soap.Fault {
 		}
 		*place = n
 	}
-	switch {
-	case m.signature.IsZero():
-		return faultf(invalidSecurity, "no ds:Signature in wsse:Security: %w", ErrNotSigned)
-	case m.timestamp.IsZero():
-		return faultf(invalidSecurity, "no wsu:Timestamp in wsse:Security")
+	if m.signature.IsZero() {
+		return nil
+	}
+	var err error
+	if m.keyInfo, err = m.signature.Only(xmlsec.NamespaceDSig, "KeyInfo"); err != nil {
+		return fault(invalidSecurity, err)
 	}
 	return nil
 }
 
-const (
-	namespaceSAML2 = "urn:oasis:names:tc:SAML:2.0:assertion"
-	namespaceSAML1 = "urn:oasis:names:tc:SAML:1.0:assertion"
-)
-
-// checkPositions refuses a signature over anything but the Body, header blocks and parts of our Security
-// header: an element that is signed somewhere else is an element that nobody reads.
+// checkPositions refuses a signature over anything but the Body, header blocks, parts of our Security header and
+// the token in KeyInfo: an element that is signed somewhere else is an element that nobody reads.
 func (m *message) checkPositions(targets []xmlsec.Node) *soap.Fault {
 	for _, t := range targets {
 		parent := t.Parent()
-		if t != m.body && parent != m.security && (parent != m.header || t == m.security) {
+		switch {
+		case t == m.body, parent == m.security, parent == m.header && t != m.security, t == m.embedded:
+		case t.Document() != m.body.Document(): // made from a certificate that the message names
+		default:
 			return faultf(invalidSecurity, "signed element at a place where nothing may be signed")
 		}
 	}
@@ -116,6 +142,9 @@ func (m *message) checkCoverage(v xmlsec.Verified) *soap.Fault {
 	}
 	if !v.Covers(m.timestamp) {
 		return faultf(failedCheck, "Timestamp: %w", ErrNotSigned)
+	}
+	if !m.assertion.IsZero() && !v.Covers(m.assertion) {
+		return faultf(failedCheck, "Assertion: %w", ErrNotSigned)
 	}
 	for n := range m.header.Elements() {
 		switch {

@@ -143,7 +143,10 @@ func naiveRequest(message []byte) (*soap.Request, error) {
 	}
 	r := &soap.Request{Doc: d}
 	for n := range d.Walk() {
-		text, _ := n.Text()
+		text := ""
+		if n.Space() == soap.NSAddressing {
+			text, _ = n.Text()
+		}
 		switch {
 		case n.Is(soap.NSEnvelope, "Header") && r.Header.IsZero():
 			r.Header = n

@@ -41,6 +41,9 @@ type Progress struct {
 	Done  int    `json:"done"`
 	Of    int    `json:"of"`
 	Bytes int64  `json:"bytes,omitempty"`
+	// Refused is a file that was not taken, and why. It is for the one who named the folder, and not for a log: a
+	// file's name may hold a patient's.
+	Refused string `json:"refused,omitempty"`
 }
 
 // Source is the outcome of defining the source.
@@ -67,6 +70,9 @@ type endpoint struct {
 
 // String is a line for a terminal.
 func (p Progress) String() string {
+	if p.Refused != "" {
+		return "not archived: " + p.Refused
+	}
 	s := fmt.Sprintf("%s %d of %d", p.Step, p.Done, p.Of)
 	if p.Bytes > 0 {
 		s += fmt.Sprintf(", %.1f MB", float64(p.Bytes)/1e6)

@@ -44,6 +44,8 @@ func TestRoundTrip(t *testing.T) {
 		publish: func(_ context.Context, folder string, progress func(Progress)) ([]*gateway.Ticket, error) {
 			progress(Progress{Step: "archiving", Done: 1, Of: 2})
 			progress(Progress{Step: "archiving", Done: 2, Of: 2}) // too soon after the other to be sent
+			progress(Progress{Refused: "a: damaged"})             // never too soon
+			progress(Progress{Refused: "b: damaged"})
 			progress(Progress{Step: "publishing"})
 			return []*gateway.Ticket{{StudyID: study, StudyInstanceUID: folder}}, nil
 		},
@@ -63,7 +65,7 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil || len(tickets) != 1 || tickets[0].StudyID != study || tickets[0].StudyInstanceUID != "/images" {
 		t.Errorf("got %+v, %v", tickets, err)
 	}
-	if got, want := strings.Join(steps, "; "), "archiving 1 of 2; publishing 0 of 0"; got != want {
+	if got, want := strings.Join(steps, "; "), "archiving 1 of 2; not archived: a: damaged; not archived: b: damaged; publishing 0 of 0"; got != want {
 		t.Errorf("progress: got %q, want %q", got, want)
 	}
 	if err := d.Close(); err != nil {

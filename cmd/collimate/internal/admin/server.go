@@ -119,10 +119,12 @@ func (s *stream) progress(p Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if p.Step == s.step && now.Sub(s.last) < progressInterval {
+	if p.Refused == "" && p.Step == s.step && now.Sub(s.last) < progressInterval {
 		return
 	}
-	s.last, s.step = now, p.Step
+	if p.Refused == "" {
+		s.last, s.step = now, p.Step
+	}
 	s.write(Event{Progress: &p})
 }
 

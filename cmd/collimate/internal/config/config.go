@@ -60,6 +60,14 @@ type Config struct {
 		Institution     string
 		RetrieveAETitle string
 	}
+	Requesters struct {
+		MinTier      string // of Tiers
+		Issuers      []NamedFile
+		Audiences    []string
+		Certificates []string // paths
+		AllowDER     []string // KeyIDs, hexadecimal
+		AllowSHA1    []string // KeyIDs, hexadecimal
+	}
 	Consumer struct {
 		Listen      string // host:port
 		URL         string // https://host[:port]
@@ -87,6 +95,12 @@ const (
 
 // Roles are the values of organisation.roles.
 func Roles() []string { return []string{RoleSource, RoleConsumer, RoleValidator} }
+
+// Tiers are the values of requesters.min_tier, the strongest evidence first.
+func Tiers() []string { return []string{"A", "B", "C"} }
+
+// NamedFile is a name with a file, written NAME=FILE.
+type NamedFile struct{ Name, File string }
 
 // LogFormats are the values of log.format.
 func LogFormats() []string { return []string{"text", "json"} }

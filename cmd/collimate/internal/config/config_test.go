@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,6 +62,11 @@ func TestFaults(t *testing.T) {
 		{"staleness of three heartbeats", with("network:\n  heartbeat: 40s\n"), nil, nil},
 		{"same address", with("ledger:\n  listen: 127.0.0.1:8443\n"), nil, []string{":5: source.listen: 127.0.0.1:8443 is the address of ledger.listen too"}},
 		{"level", with("log:\n  level: wran\n"), nil, []string{`:8: log.level: "wran" is not one of debug, info, warn, error, did you mean "warn"?`}},
+		{"issuer", with("requesters:\n  issuers: [idp.crt]\n  audiences: [urn:a]\n"), nil, []string{`:8: requesters.issuers: "idp.crt" is not NAME=FILE, such as urn:example:idp=keys/idp.crt`}},
+		{"issuer without audience", with("requesters:\n  issuers: [urn:x=idp.crt]\n"), nil, []string{": requesters.audiences: is missing: assertions must be meant for somebody, name who that is"}},
+		{"audience", with("requesters:\n  audiences: [somebody]\n"), nil, []string{`:8: requesters.audiences: "somebody" is not a URI such as urn:example:domain`}},
+		{"tier", with("requesters:\n  min_tier: D\n"), nil, []string{`:8: requesters.min_tier: "D" is not one of A, B, C`}},
+		{"key id", with("requesters:\n  allow_der: [ABC]\n"), nil, []string{":8: requesters.allow_der: key id has 3 characters, want 64 hexadecimal digits"}},
 		{"all at once, once each", "organisation:\n  roles: [soure, consumer]\nsource:\n  url: http://a\n  oids: [1.2.3, 1.02]\nconsumer:\n  listen: x\n", nil, []string{
 			": organisation.name: is missing: give the organisation a name",
 			`:2: organisation.roles: "soure" is not one of source, consumer, validator, did you mean "source"?`,
@@ -94,7 +100,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestLoad(t *testing.T) {
-	file := write(t, minimal+"  oids: [1.2.3, 1.2.4]\nnetwork:\n  heartbeat: 1s\n")
+	file := write(t, minimal+"  oids: [1.2.3, 1.2.4]\nnetwork:\n  heartbeat: 1s\nrequesters:\n  issuers: [urn:a=b=keys/idp.crt]\n  audiences: [urn:c]\n  certificates: [x.crt, /y.crt]\n")
 	c, err := Load(file, []string{"COLLIMATE_ORGANISATION_NAME=Nord, Sued & Co", "COLLIMATE_ORGANISATION_ROLES=source,consumer", "COLLIMATE_CONSUMER_LISTEN=[::1]:1", "COLLIMATE_CONSUMER_URL=https://a/"})
 	if err != nil {
 		t.Fatal(err)
@@ -107,6 +113,9 @@ func TestLoad(t *testing.T) {
 		{"relative default path", c.Organisation.Key, filepath.Join(dir, "keys", "organisation.key")},
 		{"data path", c.Path("a", "b"), filepath.Join(dir, "data", "a", "b")},
 		{"heartbeat", c.Network.Heartbeat.String(), time.Second.String()},
+		{"issuer", fmt.Sprint(c.Requesters.Issuers), fmt.Sprint([]NamedFile{{"urn:a=b", filepath.Join(dir, "keys", "idp.crt")}})},
+		{"certificates", strings.Join(c.Requesters.Certificates, " "), filepath.Join(dir, "x.crt") + " /y.crt"},
+		{"tier by default", c.Requesters.MinTier, "A"},
 		{"url without slash", c.Consumer.URL, "https://a"},
 		{"node", c.NodeURL(), "http://127.0.0.1:26657"},
 	} {

@@ -26,6 +26,15 @@ func (f field) variable() string {
 	return variablePrefix + strings.ToUpper(f.section+"_"+f.key)
 }
 
+// isList reports whether the key takes a sequence.
+func (f field) isList() bool {
+	switch f.into.(type) {
+	case list, paths, namedFiles:
+		return true
+	}
+	return false
+}
+
 // fields is the one table of keys. It drives reading, the environment, the commented file, and the reference.
 func (c *Config) fields() []field {
 	return []field{
@@ -64,6 +73,19 @@ func (c *Config) fields() []field {
 			text{&c.Source.Institution}},
 		{"source", "retrieve_ae_title", "", "The AE title from which the images can be had, in the manifests.",
 			text{&c.Source.RetrieveAETitle}},
+
+		{"requesters", "min_tier", "A", "The weakest evidence of who asks that the source accepts: A, a signature over the message;\nB, a SAML assertion with the holder's key; C, a bearer assertion or a TLS certificate.",
+			choice{&c.Requesters.MinTier, Tiers()}},
+		{"requesters", "issuers", "", "Identity providers whose SAML assertions (XUA) are believed, as NAME=CERTIFICATE: the name\nis the assertion's Issuer. Without any, messages with an assertion are refused.",
+			namedFiles{&c.Requesters.Issuers}},
+		{"requesters", "audiences", "", "URIs of which an assertion's audience must hold one.",
+			list{&c.Requesters.Audiences, uri}},
+		{"requesters", "certificates", "", "Certificates that messages may refer to without holding them.",
+			paths{&c.Requesters.Certificates}},
+		{"requesters", "allow_der", "", "KeyIDs of peers that may write ECDSA signatures in DER, as gSOAP does.",
+			list{&c.Requesters.AllowDER, keyID}},
+		{"requesters", "allow_sha1", "", "KeyIDs of peers that may sign with SHA-1, each message of which is logged. It is broken:\nname none that can do better.",
+			list{&c.Requesters.AllowSHA1, keyID}},
 
 		{"consumer", "listen", "", "Where the organisation's own XDS consumers send plain ITI-43 requests, over mutual TLS.",
 			address{&c.Consumer.Listen}},

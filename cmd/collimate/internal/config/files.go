@@ -21,6 +21,14 @@ func (c *Config) CheckFiles() error {
 	k.pair("organisation.key", c.Organisation.Key, "organisation.certificate", c.Organisation.Certificate)
 	k.exists("network.genesis", c.Network.Genesis, "get it from the network, or make one with 'collimate genesis create'")
 	k.exists("network.members", c.Network.Members, "get it from the network, or make one with 'collimate genesis create'")
+	if c.Has(RoleSource) {
+		for _, i := range c.Requesters.Issuers {
+			k.certificate("requesters.issuers", i.File)
+		}
+		for _, file := range c.Requesters.Certificates {
+			k.certificate("requesters.certificates", file)
+		}
+	}
 	if c.Has(RoleConsumer) {
 		if _, err := c.ConsumerCertificate(); err != nil {
 			k.fault("consumer.certificate", "%v", err)
@@ -55,6 +63,13 @@ func (k *checker) pair(keyName, keyFile, certName, certFile string) {
 	}
 	if got, err := keys.IDOfCertificate(cert); err != nil || got != of {
 		k.fault(certName, "is not a certificate of the key in %s", keyFile)
+	}
+}
+
+// certificate checks that a certificate can be read.
+func (k *checker) certificate(key, file string) {
+	if _, err := keystore.LoadCertificate(file); err != nil {
+		k.fault(key, "%v", err)
 	}
 }
 

@@ -83,7 +83,7 @@ func (r *reader) pairs(mapping *yaml.Node, prefix string, f func(key, content *y
 
 // values returns the strings of a scalar or, for a list, of a sequence.
 func (r *reader) values(name string, f field, content *yaml.Node) ([]string, bool) {
-	_, isList := f.into.(list)
+	isList := f.isList()
 	switch {
 	case isNull(content):
 		r.fault(content.Line, name, "has no value: give one, or remove the line for the default")

@@ -58,6 +58,9 @@ func (c *Config) validate(before Faults) Faults {
 		k.require("consumer.listen", c.Consumer.Listen, "the role consumer needs it")
 		k.require("consumer.url", c.Consumer.URL, "the role consumer needs it")
 	}
+	if len(c.Requesters.Issuers) > 0 && len(c.Requesters.Audiences) == 0 {
+		k.fault("requesters.audiences", "is missing: assertions must be meant for somebody, name who that is")
+	}
 	k.addresses()
 	if least := heartbeatsPerStaleness * c.Network.Heartbeat; c.Source.Staleness < least {
 		k.fault("source.staleness", "%s is less than %d heartbeats of %s: one slow block would stop the source",

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"collimate/keys"
 )
 
 // value is where a key's value goes, and what it may be. A scalar comes as one string.
@@ -44,6 +46,56 @@ func (v path) set(c *Config, values []string) error {
 		p = filepath.Join(filepath.Dir(c.File), p)
 	}
 	*v.to = filepath.Clean(p)
+	return nil
+}
+
+// paths is a list of files, each resolved as path does.
+type paths struct{ to *[]string }
+
+func (v paths) set(c *Config, values []string) error {
+	var got []string
+	for _, p := range values {
+		var resolved string
+		if err := (path{&resolved}).set(c, []string{p}); err != nil {
+			return err
+		}
+		got = append(got, resolved)
+	}
+	*v.to = got
+	return nil
+}
+
+// namedFiles is a list of NAME=FILE; the file begins after the last "=".
+type namedFiles struct{ to *[]NamedFile }
+
+func (v namedFiles) set(c *Config, values []string) error {
+	var got []NamedFile
+	for _, s := range values {
+		i := strings.LastIndex(s, "=")
+		if i < 1 || i == len(s)-1 {
+			return fmt.Errorf("%q is not NAME=FILE, such as urn:example:idp=keys/idp.crt", s)
+		}
+		n := NamedFile{Name: s[:i]}
+		if err := (path{&n.File}).set(c, []string{s[i+1:]}); err != nil {
+			return err
+		}
+		got = append(got, n)
+	}
+	*v.to = got
+	return nil
+}
+
+// keyID checks the name of a key on the ledger.
+func keyID(s string) error {
+	_, err := keys.ParseID(s)
+	return err
+}
+
+// uri checks that a value is an absolute URI.
+func uri(s string) error {
+	if u, err := url.Parse(s); err != nil || !u.IsAbs() {
+		return fmt.Errorf("%q is not a URI such as urn:example:domain", s)
+	}
 	return nil
 }
 

@@ -13,6 +13,7 @@ var sectionDocs = map[string]string{
 	"network":      "The network of nodes that keep the ledger.",
 	"ledger":       "This organisation's ledger node.",
 	"source":       "The source side of the gateway, beside the archive (role source).",
+	"requesters":   "Whose requests the source accepts (role source). What they may have, the ledger says.",
 	"consumer":     "The consumer side of the gateway, before our own XDS consumers (role consumer).",
 	"admin":        "The door for the operator's commands.",
 	"log":          "The log, on standard error. The audit trail is another thing: DATA/audit.",
@@ -39,7 +40,7 @@ func Write(w io.Writer, set map[string]string) error {
 		if !given {
 			value, mark = f.value, "# "
 		}
-		if _, isList := f.into.(list); isList {
+		if f.isList() {
 			fmt.Fprintf(&b, "  %s%s: [%s]\n", mark, f.key, strings.ReplaceAll(value, ",", ", "))
 		} else {
 			fmt.Fprintf(&b, "  %s%s: %s\n", mark, f.key, quote(value))

@@ -69,6 +69,10 @@ func (o *organisation) start(ctx context.Context) error {
 		if err := o.openStores(); err != nil {
 			return err
 		}
+		accepted, err := requesters(o.config)
+		if err != nil {
+			return fmt.Errorf("whose requests the source accepts: %w", err)
+		}
 		o.source, err = gateway.NewSource(gateway.SourceConfig{
 			ChainID:         o.chainID,
 			Key:             key,
@@ -80,6 +84,7 @@ func (o *organisation) start(ctx context.Context) error {
 			Ledger:          nodeLedger{o.node},
 			Audit:           o.audit,
 			Logger:          o.logger.With("part", "source"),
+			Requesters:      accepted,
 			Institution:     o.config.Source.Institution,
 			RetrieveAETitle: o.config.Source.RetrieveAETitle,
 			Staleness:       o.config.Source.Staleness,
@@ -154,10 +159,13 @@ func (o *organisation) PublishFolder(ctx context.Context, folder string, progres
 		return nil, err
 	}
 	for _, r := range imported.Refusals {
-		o.logger.Warn("a file was not archived", "error", r)
+		progress(admin.Progress{Refused: r.Error()})
+	}
+	if imported.Refused > 0 {
+		o.logger.Warn("files were not archived", "refused", imported.Refused)
 	}
 	if len(imported.Studies) == 0 {
-		return nil, fmt.Errorf("no DICOM file in %s: %d files are something else, %d were refused (see the server's log)", folder, imported.Skipped, imported.Refused)
+		return nil, fmt.Errorf("no DICOM file in %s: %d files are something else, %d were refused", folder, imported.Skipped, imported.Refused)
 	}
 	var tickets []*gateway.Ticket
 	for n, uid := range imported.Studies {

@@ -28,6 +28,10 @@ import (
 const (
 	// shutdownPatience is how long streams that have begun may take to finish after the signal to stop.
 	shutdownPatience = 30 * time.Second
+	// maxConnections bounds each listener, and maxConnectionsPerHost what one address may hold of it: an integration
+	// engine with a stream for each of its users fits, and no single machine can keep the others out.
+	maxConnections        = 1024
+	maxConnectionsPerHost = 256
 	// adminHeaderTimeout bounds the headers of a command; it comes from this machine.
 	adminHeaderTimeout = 5 * time.Second
 )
@@ -43,7 +47,6 @@ type server struct {
 	Listener
 	listen net.Listener
 	http   *http.Server
-	tls    bool
 }
 
 // Run runs the organisation until ctx is done or a part fails. It calls ready when every listener answers.
@@ -67,6 +70,7 @@ func Run(ctx context.Context, c *config.Config, logger *slog.Logger, ready func(
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
+		l = soap.LimitListener(l, maxConnections, maxConnectionsPerHost)
 		s := &server{Listener: Listener{What: what, URL: url}, listen: l}
 		servers = append(servers, s)
 		return s, nil
@@ -95,13 +99,11 @@ func Run(ctx context.Context, c *config.Config, logger *slog.Logger, ready func(
 		if source.http, err = o.sourceServer(); err != nil {
 			return err
 		}
-		source.tls = true
 	}
 	if consumer != nil {
 		if consumer.http, err = o.consumerServer(); err != nil {
 			return err
 		}
-		consumer.tls = true
 	}
 	operations := admin.NewDoor(c.Organisation.Data, o)
 	door.http = &http.Server{Handler: operations, ReadHeaderTimeout: adminHeaderTimeout, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}
@@ -122,47 +124,23 @@ func Run(ctx context.Context, c *config.Config, logger *slog.Logger, ready func(
 func serveAll(ctx context.Context, servers []*server, o *organisation, logger *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range servers {
-		group.Go(func() error { return s.serve() })
+		group.Go(func() error {
+			if err := soap.Serve(ctx, s.http, s.listen, shutdownPatience); err != nil {
+				return fmt.Errorf("serving %s: %w", s.What, err)
+			}
+			return nil
+		})
 	}
 	group.Go(func() error { return o.watchNode(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()
 		logger.Info("stopping", "patience", shutdownPatience.String())
-		return shutdown(servers)
+		return nil
 	})
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
-}
-
-func (s *server) serve() error {
-	var err error
-	if s.tls {
-		err = s.http.ServeTLS(s.listen, "", "")
-	} else {
-		err = s.http.Serve(s.listen)
-	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return fmt.Errorf("serving %s: %w", s.What, err)
-}
-
-// shutdown stops all servers at the same time; what has not finished in time is cut.
-func shutdown(servers []*server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
-	defer cancel()
-	var group errgroup.Group
-	for _, s := range servers {
-		group.Go(func() error {
-			if err := s.http.Shutdown(ctx); err != nil {
-				return errors.Join(fmt.Errorf("%s: streams were cut: %w", s.What, err), s.http.Close())
-			}
-			return nil
-		})
-	}
-	return group.Wait()
 }
 
 func ignoreClosed(err error) error {

@@ -1,0 +1,235 @@
+package soap
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestGate(t *testing.T) {
+	const long = time.Minute
+	g := newGate(10)
+	ctx := t.Context()
+	enter := func(n int64) chan int64 {
+		before := waiting(g)
+		c := make(chan int64, 1)
+		go func() {
+			got, err := g.enter(ctx, n, long)
+			if err != nil {
+				t.Error(err)
+			}
+			c <- got
+		}()
+		for waiting(g) == before && len(c) == 0 {
+			time.Sleep(time.Millisecond) // until the goroutine has its place in the line
+		}
+		return c
+	}
+	if got := <-enter(7); got != 7 {
+		t.Errorf("got %d of 7", got)
+	}
+	big, small := enter(4), enter(1)
+	if g.tryEnter(1) {
+		t.Error("one that came later is let in first")
+	}
+	if len(big)+len(small) > 0 {
+		t.Error("there is room for more than 10")
+	}
+	g.leave(7)
+	<-big
+	<-small
+	if all := enter(99); len(all) > 0 { // takes what there is
+		t.Error("all of the gate is given while something is taken")
+	} else {
+		g.leave(5)
+		if got := <-all; got != 10 {
+			t.Errorf("got %d of 10", got)
+		}
+	}
+	if _, err := g.enter(ctx, 1, time.Millisecond); !errors.Is(err, errBusy) {
+		t.Errorf("after the wait: %v", err)
+	}
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := g.enter(gone, 1, long); !errors.Is(err, context.Canceled) {
+		t.Errorf("when the peer is gone: %v", err)
+	}
+	g.leave(10)
+	if g.taken != 0 || g.waiting.Len() != 0 {
+		t.Errorf("%d are taken, %d wait when all have left", g.taken, g.waiting.Len())
+	}
+}
+
+// When one gives up that needs much, those behind it that need little go in at once.
+func TestGateGivenUp(t *testing.T) {
+	g := newGate(10)
+	if _, err := g.enter(t.Context(), 9, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	ctx, giveUp := context.WithCancel(t.Context())
+	big, small := make(chan error, 1), make(chan error, 1)
+	line := func(ctx context.Context, n int64, result chan error, place int) {
+		go func() {
+			_, err := g.enter(ctx, n, time.Minute)
+			result <- err
+		}()
+		for waiting(g) < place {
+			time.Sleep(time.Millisecond) // until it is in line
+		}
+	}
+	line(ctx, 5, big, 1)
+	line(t.Context(), 1, small, 2)
+	giveUp()
+	if err := <-big; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	select {
+	case err := <-small:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("there is room, and one waits that fits")
+	}
+}
+
+func waiting(g *gate) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.waiting.Len()
+}
+
+// Whatever comes and goes, there is never more in it than fits, and nothing is left at the end.
+func TestGateCrowd(t *testing.T) {
+	g := newGate(100)
+	var inside, most atomic.Int64
+	var group sync.WaitGroup
+	for i := range 50 {
+		group.Go(func() {
+			rnd := rand.New(rand.NewPCG(uint64(i), 1))
+			for range 200 {
+				n, err := g.enter(t.Context(), 1+rnd.Int64N(60), time.Duration(rnd.IntN(300))*time.Microsecond)
+				if err != nil {
+					continue
+				}
+				if now := inside.Add(n); now > most.Load() {
+					most.Store(now)
+				}
+				inside.Add(-n)
+				g.leave(n)
+			}
+		})
+	}
+	group.Wait()
+	if g.taken != 0 || g.waiting.Len() != 0 || most.Load() > 100 || most.Load() == 0 {
+		t.Errorf("%d are taken, %d wait, there were up to %d", g.taken, g.waiting.Len(), most.Load())
+	}
+}
+
+// holding is a server whose operation waits.
+func holding(l Limits) (s *Server, entered chan struct{}, release chan struct{}) {
+	entered, release = make(chan struct{}, 10), make(chan struct{})
+	s = &Server{Limits: l, Operations: []Operation{{
+		ID: "TEST-4", Action: actionSimple, Handle: func(context.Context, *Request) (*Response, error) {
+			entered <- struct{}{}
+			<-release
+			return &Response{Action: "urn:x", Payload: []byte(ask)}, nil
+		},
+	}}}
+	return s, entered, release
+}
+
+// Beyond a limit a request waits for its turn, and is asked to come back if that does not come.
+func TestBusy(t *testing.T) {
+	request := envelopeWith(simpleAction, ask)
+	size := int64(len(request))
+	tests := []struct {
+		name   string
+		limits Limits
+	}{
+		{"exchanges", Limits{Exchanges: 1}},
+		{"parsed bytes", Limits{ParsedBytes: 2*size - 1}},
+		{"held bytes", Limits{HeldBytes: 2*size - 1}},
+	}
+	for _, test := range tests {
+		test.limits.BusyTimeout = 20 * time.Millisecond
+		s, entered, release := holding(test.limits)
+		first := make(chan int)
+		go func() { first <- raw(s, typeSimple, request).Code }()
+		<-entered
+		w := raw(s, typeSimple, request)
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "2" || !strings.Contains(w.Body.String(), "EndpointUnavailable") {
+			t.Errorf("%s: HTTP %d, Retry-After %q: %s", test.name, w.Code, w.Header().Get("Retry-After"), w.Body)
+		}
+		close(release)
+		if code := <-first; code != http.StatusOK {
+			t.Errorf("%s: the first has HTTP %d", test.name, code)
+		}
+		if w := raw(s, typeSimple, request); w.Code != http.StatusOK {
+			t.Errorf("%s: afterwards HTTP %d %s", test.name, w.Code, w.Body)
+		}
+		if s.exchanges.taken != 0 || s.held.taken != 0 || s.parsed.taken != 0 {
+			t.Errorf("%s: %d exchanges, %d bytes held, %d parsed when all is over", test.name, s.exchanges.taken, s.held.taken, s.parsed.taken)
+		}
+	}
+	// At the limits there is no wait.
+	for _, l := range []Limits{{Exchanges: 2}, {ParsedBytes: 2 * size}, {HeldBytes: 2 * size}} {
+		s, entered, release := holding(l)
+		codes := make(chan int, 2)
+		for range 2 {
+			go func() { codes <- raw(s, typeSimple, request).Code }()
+		}
+		<-entered
+		<-entered
+		close(release)
+		if a, b := <-codes, <-codes; a != http.StatusOK || b != http.StatusOK {
+			t.Errorf("%+v: HTTP %d and %d", l, a, b)
+		}
+	}
+}
+
+// One that waits is served when its turn comes.
+func TestBusyWaits(t *testing.T) {
+	s, entered, release := holding(Limits{Exchanges: 1, BusyTimeout: time.Minute})
+	codes := make(chan int, 2)
+	for range 2 {
+		go func() { codes <- raw(s, typeSimple, envelopeWith(simpleAction, ask)).Code }()
+	}
+	<-entered
+	for waiting(s.exchanges) == 0 {
+		time.Sleep(time.Millisecond) // until the second is in line
+	}
+	close(release)
+	if a, b := <-codes, <-codes; a != http.StatusOK || b != http.StatusOK {
+		t.Errorf("HTTP %d and %d", a, b)
+	}
+}
+
+// A peer that promises a large request and sends little of it keeps nobody out.
+func TestPromiseHoldsNothing(t *testing.T) {
+	s := &Server{Operations: operations(nil), Limits: Limits{HeldBytes: 4096, ParsedBytes: 4096, RequestBytes: 4096}}
+	body, w := io.Pipe()
+	defer w.Close()
+	r := httptest.NewRequest(http.MethodPost, "/", body)
+	r.ContentLength = 4096
+	r.Header.Set("Content-Type", typeSimple)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.ServeHTTP(httptest.NewRecorder(), r)
+	}()
+	io.WriteString(w, "<") // has been read when this returns
+	if got := raw(s, typeSimple, envelopeWith(simpleAction, ask)); got.Code != http.StatusOK {
+		t.Errorf("HTTP %d %s", got.Code, got.Body)
+	}
+	w.Close()
+	<-done
+}

@@ -5,15 +5,15 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
 # Race-tested with every `make test`: where goroutines meet, the engine's packages aside, whose instrumented
 # build alone takes minutes. `make ci` has those too.
-RACED  := ./keys/... ./xua/... ./xmlsec/... ./soap/... ./xds/... ./wsdl/... ./dicom/... ./pacs/... ./atna/... ./conformance/... ./gateway/...
+RACED  := ./keys/... ./xua/... ./xmlsec/... ./saml/... ./soap/... ./xds/... ./wsdl/... ./dicom/... ./pacs/... ./atna/... ./conformance/... ./gateway/...
 ENGINE := ./p2p/... ./consensus/... ./node/...
 
 ARGS ?=
 
-.PHONY: help build demo test race-engine lint generate bench fuzz ci clean
+.PHONY: help build demo test race-engine lint generate bench fuzz c14n ci clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
 build: bin/collimate ## build bin/collimate
 
@@ -44,9 +44,13 @@ lint: ## gofmt, vet, staticcheck, tidy go.mod
 generate: ## make generated files anew
 	go generate ./...
 
-bench: bin/collimate ## speed, as ratios measured side by side
-	go test -run '^$$' -bench . -benchmem ./xmlsec ./soap/... ./ledger/... ./dicom ./pacs/...
+bench: bin/collimate ## speed, as ratios; install nginx, libxmlsec1-dev, libxmlsec1-openssl, pkg-config to compare with
+	go test -run '^$$' -bench . -benchmem ./xmlsec ./saml ./soap/... ./ledger/... ./dicom ./pacs/...
+	go test -run '^$$' -bench . -benchtime 20x ./bench
 	go test -run '^$$' -bench . -benchtime 3x ./gateway
+
+c14n: ## canonical forms of 50,000 random documents against libxml2
+	COLLIMATE_C14N_DOCUMENTS=50000 go test -count=1 -run 'C14NAgainstLibxml2' -v ./xmlsec
 
 FUZZTIME ?= 20s
 fuzz: ## run every fuzz target for FUZZTIME
@@ -59,6 +63,9 @@ ci: lint generate ## what continuous integration runs
 	@git diff --exit-code --stat || { echo 'make generate changes files: commit them'; exit 1; }
 	$(MAKE) test
 	$(MAKE) race-engine
+	$(MAKE) c14n
+	@if command -v apt-get >/dev/null; then $(MAKE) interop-soap; \
+	else echo 'skipped: interop with other SOAP stacks, which are installed from Debian'; fi
 	$(MAKE) build
 	bin/collimate demo --once
 	@if [ -d ../shared/dicom/mr-series-16 ]; then bin/collimate demo --once --dicom ../shared/dicom/mr-series-16; \
@@ -66,3 +73,5 @@ ci: lint generate ## what continuous integration runs
 
 clean: ## remove what was built
 	rm -rf bin
+
+include interop/Makefile.inc

@@ -23,6 +23,9 @@ type Requesters struct {
 	// URIs that assertions must be meant for. Without issuers a message with an assertion is refused.
 	Issuers   []saml.Issuer
 	Audiences []string
+	// Roles and PurposesOfUse, if not empty, are what a person may ask as and for. An assertion must state at least
+	// one, and none that is not listed.
+	Roles, PurposesOfUse []xua.Code
 	// Certificates are those that messages may refer to without holding them.
 	Certificates []*x509.Certificate
 	// Peers are the few that may sign as others may not, by their keys.
@@ -49,6 +52,7 @@ func (s *Source) authenticator() (func(context.Context, *soap.Request) (xua.Call
 	if len(r.Issuers) > 0 {
 		assertions, err := saml.NewValidator(saml.Config{
 			Issuers: r.Issuers, Audiences: r.Audiences, Recipients: config.RequireTo, Now: s.config.Now, OneTime: replay,
+			Roles: r.Roles, PurposesOfUse: r.PurposesOfUse,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("gateway: the issuers of assertions: %w", err)

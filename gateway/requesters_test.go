@@ -100,6 +100,8 @@ func TestTiers(t *testing.T) {
 		"TLS certificate": unsigned,
 	}
 	const fault = "a fault"
+	physicians := idp.requesters(xua.TierC)
+	physicians.Roles = []xua.Code{{Code: "HCP", System: "2.16.756.5.30.1.127.3.10.6"}}
 	tests := []struct {
 		evidence string
 		accept   gateway.Requesters
@@ -111,6 +113,7 @@ func TestTiers(t *testing.T) {
 		{"bearer assertion", idp.requesters(xua.TierA), "tier"},
 		{"bearer assertion", idp.requesters(xua.TierB), "tier"},
 		{"bearer assertion", idp.requesters(xua.TierC), "Success"},
+		{"bearer assertion", physicians, fault}, // it states no role
 		{"assertion of a stranger", idp.requesters(xua.TierC), fault},
 		{"tampered assertion", idp.requesters(xua.TierC), fault},
 		{"TLS certificate", gateway.Requesters{}, fault},

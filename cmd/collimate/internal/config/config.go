@@ -64,6 +64,8 @@ type Config struct {
 		MinTier      string // of Tiers
 		Issuers      []NamedFile
 		Audiences    []string
+		Roles        []string // CODE^^SYSTEM
+		Purposes     []string // CODE^^SYSTEM
 		Certificates []string // paths
 		AllowDER     []string // KeyIDs, hexadecimal
 		AllowSHA1    []string // KeyIDs, hexadecimal

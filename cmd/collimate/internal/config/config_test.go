@@ -66,6 +66,7 @@ func TestFaults(t *testing.T) {
 		{"issuer without audience", with("requesters:\n  issuers: [urn:x=idp.crt]\n"), nil, []string{": requesters.audiences: is missing: assertions must be meant for somebody, name who that is"}},
 		{"audience", with("requesters:\n  audiences: [somebody]\n"), nil, []string{`:8: requesters.audiences: "somebody" is not a URI such as urn:example:domain`}},
 		{"tier", with("requesters:\n  min_tier: D\n"), nil, []string{`:8: requesters.min_tier: "D" is not one of A, B, C`}},
+		{"code", with("requesters:\n  roles: [HCP]\n"), nil, []string{`:8: requesters.roles: "HCP" is not CODE^^SYSTEM, such as HCP^^2.16.756.5.30.1.127.3.10.6`}},
 		{"key id", with("requesters:\n  allow_der: [ABC]\n"), nil, []string{":8: requesters.allow_der: key id has 3 characters, want 64 hexadecimal digits"}},
 		{"all at once, once each", "organisation:\n  roles: [soure, consumer]\nsource:\n  url: http://a\n  oids: [1.2.3, 1.02]\nconsumer:\n  listen: x\n", nil, []string{
 			": organisation.name: is missing: give the organisation a name",

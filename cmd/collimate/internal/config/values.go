@@ -91,6 +91,14 @@ func keyID(s string) error {
 	return err
 }
 
+// code checks a code with its system, as XDS writes them. ITI TF-2: 3.18.4.1.2.3.4
+func code(s string) error {
+	if code, system, ok := strings.Cut(s, "^^"); !ok || code == "" || system == "" {
+		return fmt.Errorf("%q is not CODE^^SYSTEM, such as HCP^^2.16.756.5.30.1.127.3.10.6", s)
+	}
+	return nil
+}
+
 // uri checks that a value is an absolute URI.
 func uri(s string) error {
 	if u, err := url.Parse(s); err != nil || !u.IsAbs() {

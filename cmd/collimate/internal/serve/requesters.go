@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"strings"
+
 	"collimate/cmd/collimate/internal/config"
 	"collimate/gateway"
 	"collimate/keys"
@@ -17,6 +19,9 @@ func requesters(c *config.Config) (gateway.Requesters, error) {
 		MinTier:   map[string]xua.Tier{"A": xua.TierA, "B": xua.TierB, "C": xua.TierC}[c.Requesters.MinTier],
 		Audiences: c.Requesters.Audiences,
 		Peers:     map[keys.ID]wss.Peer{},
+
+		Roles:         codes(c.Requesters.Roles),
+		PurposesOfUse: codes(c.Requesters.Purposes),
 	}
 	byName := map[string]int{}
 	for _, i := range c.Requesters.Issuers {
@@ -42,6 +47,15 @@ func requesters(c *config.Config) (gateway.Requesters, error) {
 		return r, err
 	}
 	return r, allow(r.Peers, c.Requesters.AllowSHA1, func(p *wss.Peer) { p.SHA1 = true })
+}
+
+// codes reads codes written CODE^^SYSTEM, which the configuration has checked.
+func codes(texts []string) (all []xua.Code) {
+	for _, text := range texts {
+		code, system, _ := strings.Cut(text, "^^")
+		all = append(all, xua.Code{Code: code, System: system})
+	}
+	return all
 }
 
 // allow widens what the peers with these KeyIDs may use.

@@ -37,12 +37,12 @@ type Error struct {
 	Err      error
 }
 
-// Error returns the code and the context.
+// Error returns the code and the context, and the cause if there is one.
 func (e *Error) Error() string {
 	if e.Err != nil {
-		return fmt.Sprintf("%s: %s: %v", e.Code, e.Context, e.Err)
+		return fmt.Sprintf("%s: %v", e.codeContext(), e.Err)
 	}
-	return fmt.Sprintf("%s: %s", e.Code, e.Context)
+	return e.codeContext()
 }
 
 // Unwrap returns Err.

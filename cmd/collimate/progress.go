@@ -37,5 +37,10 @@ func (a *app) progress() (show func(admin.Progress), done func()) {
 	}, func() { line("") }
 }
 
-// megabytes writes a number of bytes for a person.
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+// byteCount writes a number of bytes for a person.
+func byteCount(n int64) string {
+	if n < 1e6 {
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}

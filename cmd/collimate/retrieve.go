@@ -150,7 +150,7 @@ func (a *app) save(response *xds.RetrieveResponse, dir string) error {
 		if err != nil {
 			return fmt.Errorf("receiving %s: %w", file, err)
 		}
-		fmt.Fprintf(a.stdout, "%s  %s  %s\n", file, d.MimeType, megabytes(n))
+		fmt.Fprintf(a.stdout, "%s  %s  %s\n", file, d.MimeType, byteCount(n))
 	}
 }
 

@@ -142,7 +142,7 @@ organisation holds: the same instances, and each with the same bytes.`,
 			if err != nil {
 				return fmt.Errorf("comparing: %w", err)
 			}
-			fmt.Fprintf(a.stdout, "%d instances, %s: every byte is as in the archive\n", n, megabytes(size))
+			fmt.Fprintf(a.stdout, "%d instances, %s: every byte is as in the archive\n", n, byteCount(size))
 			return nil
 		},
 	}

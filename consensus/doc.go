@@ -1,6 +1,6 @@
 // Package consensus makes the nodes of one network agree on the order of ledger transactions.
 //
-// The agreement is CometBFT's, embedded: blocks are final at once, any third of the voting power may fail. This
+// The agreement is CometBFT's, embedded: blocks are final at once, less than a third of the voting power may fail. This
 // package is the application behind it, the assembly of its parts over our own libp2p host (package p2p), its
 // databases on Pebble (package pebbledb), the node's keys and the network's genesis. The engine's RPC server,
 // indexer, state sync and peer exchange are left out.

@@ -22,10 +22,10 @@ import (
 
 // SourceConfig is what a Source is made of. All fields are required unless said otherwise.
 type SourceConfig struct {
-	ChainID     string
+	ChainID     string            // of the ledger; transactions are signed for it
 	Key         crypto.Signer     // the source's key on the ledger
 	Certificate *x509.Certificate // of Key, self-signed or not; what the TLS listener presents
-	// URL is where requesters reach this source, scheme and host, such as https://images.example:8443. It
+	// URL is where requesters reach this source, scheme and host, such as https://images.example:8440. It
 	// stands on the ledger, and a signed request must name it in wsa:To.
 	URL     string
 	OIDs    []string // repository OIDs that the source owned before; optional

@@ -51,6 +51,7 @@ type Error struct {
 	Err  error
 }
 
+// Error says which rule was broken, without quoting the message.
 func (e *Error) Error() string { return fmt.Sprintf("saml assertion %s: %v", e.Code, e.Err) }
 
 // Unwrap returns Err.

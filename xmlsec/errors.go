@@ -19,6 +19,7 @@ type SyntaxError struct {
 	Msg string
 }
 
+// Error says where and what, without quoting the document.
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("xml line %d, column %d: %s", e.Line, e.Column, e.Msg)
 }
@@ -32,6 +33,7 @@ type LimitError struct {
 	Line, Column, Offset int
 }
 
+// Error says where and which limit, without quoting the document.
 func (e *LimitError) Error() string {
 	if e.Line == 0 {
 		return fmt.Sprintf("xml document exceeds %s of %d", e.Limit, e.Max)

@@ -24,7 +24,7 @@ func (a *app) conformance() *cobra.Command {
 		Long: `Judge a running demo by the ITI-43 checks, from outside: with clients of their own, signing
 and not, that share no code with the gateway. The exit status is 1 if a check fails.`,
 		Example: `  collimate conformance --demo /tmp/collimate-demo/demo.json
-  collimate conformance --demo demo.json --schemas ../shared/ihe/schemas/toolkit2 --failed`,
+  collimate conformance --demo demo.json --schemas schemas/v3 --failed`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			target, err := demoTarget(file)
@@ -37,7 +37,7 @@ and not, that share no code with the gateway. The exit status is 1 if a check fa
 	}
 	f := c.Flags()
 	f.StringVar(&file, "demo", "", "the demo.json of a running demo")
-	f.StringVar(&schemas, "schemas", "", "`directory` with the official XSDs, to validate answers with xmllint")
+	f.StringVar(&schemas, "schemas", "", "`directory` that holds XDS.b_DocumentRepository.xsd and what it imports, to validate answers with xmllint")
 	f.BoolVar(&failedOnly, "failed", false, "print failed checks only")
 	_ = c.MarkFlagRequired("demo")
 	return c

@@ -14,7 +14,7 @@ func (a *app) demo() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Show all of it on this machine: a study travels as the patient permits",
-		Long: `Show all of it on this machine, on loopback and with nothing to install: four hospitals
+		Long: `Show all of it on this machine, on loopback and with nothing to install: four organisations
 with a ledger between them, a study that one publishes, a patient who lets another have
 it, an unmodified XDS consumer that retrieves it, and a revocation that holds at once.
 

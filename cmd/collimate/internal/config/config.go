@@ -6,7 +6,7 @@
 //	  name: north
 //	  roles: [source, validator]
 //	source:
-//	  listen: 127.0.0.1:8443
+//	  listen: 127.0.0.1:8440
 //
 // An environment variable named COLLIMATE_SECTION_KEY, if not empty, overrides a key (COLLIMATE_SOURCE_LISTEN);
 // lists are written there with commas. Relative paths are meant from the directory of the file, also those that come

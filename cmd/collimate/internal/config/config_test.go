@@ -118,7 +118,7 @@ func TestLoad(t *testing.T) {
 		{"certificates", strings.Join(c.Requesters.Certificates, " "), filepath.Join(dir, "x.crt") + " /y.crt"},
 		{"tier by default", c.Requesters.MinTier, "A"},
 		{"url without slash", c.Consumer.URL, "https://a"},
-		{"node", c.NodeURL(), "http://127.0.0.1:26657"},
+		{"node", c.NodeURL(), "http://127.0.0.1:8442"},
 	} {
 		if check.got != check.want {
 			t.Errorf("%s: got %q, want %q", check.what, check.got, check.want)

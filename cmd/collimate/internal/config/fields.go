@@ -53,12 +53,12 @@ func (c *Config) fields() []field {
 			path{&c.Network.Genesis}},
 		{"network", "members", "members.json", "The address book of the network: who may connect, and where to reach them.",
 			path{&c.Network.Members}},
-		{"network", "listen", "127.0.0.1:26656", "Where the other nodes reach this one, over QUIC (UDP).",
+		{"network", "listen", "127.0.0.1:8443", "Where the other nodes reach this one, over QUIC (UDP).",
 			address{&c.Network.Listen}},
 		{"network", "heartbeat", "10s", "How long the ledger may stand still before a block is made without content, so that\nevery node knows that its view is current. The same at every member.",
 			duration{&c.Network.Heartbeat, minHeartbeat, maxHeartbeat}},
 
-		{"ledger", "listen", "127.0.0.1:26657", "The HTTP API of the ledger node: status, records, submitting signed transactions.\nIt hands out nothing secret and takes only what is signed.",
+		{"ledger", "listen", "127.0.0.1:8442", "The HTTP API of the ledger node: status, records, submitting signed transactions.\nIt hands out nothing secret and takes only what is signed.",
 			address{&c.Ledger.Listen}},
 
 		{"source", "listen", "", "Where signed ITI-43 requests are answered, over TLS with the organisation's key.",

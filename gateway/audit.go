@@ -5,18 +5,30 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"collimate/atna"
+	"collimate/ledger"
 	"collimate/soap"
 	"collimate/xds"
 	"collimate/xua"
 )
 
 // audit writes what a source released and refused, each refusal with its reason, before the first byte leaves.
+//
+// Anybody can make a key and ask for what does not exist, as often as they like. So a request of which nothing was
+// found is recorded in short, and not more often than rate allows: the trail must not fill the disk.
 func (s *Source) audit(ctx context.Context, caller xua.Caller, verdicts []verdict) error {
+	if !slices.ContainsFunc(verdicts, verdict.tells) {
+		if !s.strangers.allow(s.config.Now()) {
+			return nil
+		}
+		verdicts = verdicts[:min(len(verdicts), maxAuditedRefusals)]
+	}
 	r := atna.Retrieve{
 		Time:       s.config.Now(),
 		Origin:     s.origin(),
@@ -33,7 +45,7 @@ func (s *Source) audit(ctx context.Context, caller xua.Caller, verdicts []verdic
 func (s *Source) origin() atna.Origin { return atna.Origin{SourceID: s.id.Alias()} }
 
 // audit writes what the local consumer was given, one exchange for each far source.
-func (c *Consumer) audit(ctx context.Context, caller xua.Caller, groups []*group, merged *xds.RetrieveResponse) error {
+func (c *Consumer) audit(ctx context.Context, caller xua.Caller, groups []*group) error {
 	for _, g := range groups {
 		r := atna.Retrieve{
 			Time:       c.config.Now(),
@@ -43,7 +55,7 @@ func (c *Consumer) audit(ctx context.Context, caller xua.Caller, groups []*group
 			Requestors: requestors(caller),
 		}
 		for _, asked := range g.requests {
-			r.Documents = append(r.Documents, audited(asked, refusalOf(asked, merged.Errors), ""))
+			r.Documents = append(r.Documents, audited(asked, g.refusal(asked), ""))
 		}
 		if err := record(ctx, c.config.Audit, atna.RetrieveImport(r)); err != nil {
 			return err
@@ -54,21 +66,28 @@ func (c *Consumer) audit(ctx context.Context, caller xua.Caller, groups []*group
 
 // requestors lists who asks: the key, and the person whom an assertion names. ITI TF-2: 3.40.4.2
 func requestors(caller xua.Caller) []atna.Requestor {
-	all := []atna.Requestor{{UserID: caller.Key.String(), UserName: caller.Name, Tier: caller.Tier.String()}}
+	name := strings.ToValidUTF8(caller.Name[:min(len(caller.Name), maxCallerName)], "")
+	all := []atna.Requestor{{UserID: caller.Key.String(), UserName: name, Tier: caller.Tier.String()}}
 	if p := caller.Person; !p.IsZero() {
 		all = append(all, atna.Requestor{UserID: p.NameID, UserName: p.UserName()})
 	}
 	return all
 }
 
-// refusalOf finds the error that an answer has for a document.
-func refusalOf(asked xds.DocumentRequest, errs []*xds.Error) *xds.Error {
-	for _, e := range errs {
+// refusal returns why a source has not given a document that it was asked for, nil if it has.
+func (g *group) refusal(asked xds.DocumentRequest) *xds.Error {
+	if g.err != nil {
+		return unavailable(asked, g.err)
+	}
+	if slices.ContainsFunc(g.response.Documents, func(d xds.Document) bool { return d.DocumentRequest == asked }) {
+		return nil
+	}
+	for _, e := range g.response.Errors {
 		if e.Location == asked.DocumentUniqueID && e.Severity != xds.SeverityWarning {
 			return e
 		}
 	}
-	return nil
+	return unavailable(asked, nil)
 }
 
 // audited describes one document. reason is what only this side knows; without one the error speaks.
@@ -125,23 +144,27 @@ func host(address string) string {
 	return address
 }
 
-// failures records requests whose sender could not be authenticated, so many in a second at the most: each is
-// a write to the disk that anybody can cause.
-type failures struct {
-	mu     sync.Mutex
-	second int64
-	count  int
+// tells reports whether a verdict is about something that is there: a document that was released, or one that the
+// requester was let in to at some time.
+func (v verdict) tells() bool {
+	switch v.reason {
+	case reasonUnknownRepository, reasonUnknownDocument, ledger.ReasonNoGrant, ledger.ReasonStale:
+		return false
+	}
+	return true
 }
 
-// record writes the failure to the audit trail, unless there have been too many of late.
-func (f *failures) record(ctx context.Context, s *Source, r *soap.Request, why error) {
+// recordFailure writes to the audit trail that the sender of a request could not be authenticated, unless there have
+// been too many of late.
+func (s *Source) recordFailure(ctx context.Context, failed *rate, r *soap.Request, why error) {
 	now := s.config.Now()
-	if !f.allow(now) {
+	if !failed.allow(now) {
 		return
 	}
 	who := atna.Requestor{}
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		who.UserName = r.TLS.PeerCertificates[0].Subject.String()
+		name := r.TLS.PeerCertificates[0].Subject.String()
+		who.UserName = strings.ToValidUTF8(name[:min(len(name), maxCallerName)], "")
 	}
 	m := atna.AuthenticationFailure(now, s.origin(), local(s.Endpoints().ITI43), host(r.RemoteAddr), who, why.Error())
 	if err := s.config.Audit.Record(ctx, m); err != nil {
@@ -149,7 +172,14 @@ func (f *failures) record(ctx context.Context, s *Source, r *soap.Request, why e
 	}
 }
 
-func (f *failures) allow(now time.Time) bool {
+// rate allows maxAuditedFailures in each second: each is a write to the disk that anybody can cause.
+type rate struct {
+	mu     sync.Mutex
+	second int64
+	count  int
+}
+
+func (f *rate) allow(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if second := now.Unix(); second != f.second {

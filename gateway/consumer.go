@@ -105,7 +105,7 @@ func (c *Consumer) Retrieve(ctx context.Context, caller xua.Caller, requests []x
 		merged.Documents = append(merged.Documents, g.response.Documents...)
 		merged.Errors = append(merged.Errors, g.response.Errors...)
 	}
-	if err := c.audit(ctx, caller, groups, merged); err != nil {
+	if err := c.audit(ctx, caller, groups); err != nil {
 		return nil, errors.Join(fmt.Errorf("writing the audit trail: %w", err), merged.Close())
 	}
 	return merged, nil
@@ -149,7 +149,36 @@ func (c *Consumer) ask(ctx context.Context, g *group) (*xds.RetrieveResponse, er
 	if err != nil {
 		return nil, err
 	}
-	return client.Retrieve(ctx, g.source.Endpoints.ITI43, g.requests)
+	ctx, cancel := context.WithCancelCause(ctx)
+	late := time.AfterFunc(upstreamDialTimeout+upstreamHeaderTimeout, func() { cancel(errLate) })
+	response, err := client.Retrieve(ctx, g.source.Endpoints.ITI43, g.requests)
+	if !late.Stop() && err == nil {
+		err = errLate
+	}
+	if err != nil {
+		cancel(nil)
+		return nil, errors.Join(err, response.Close())
+	}
+	if response.Content == nil {
+		cancel(nil)
+		return response, nil
+	}
+	response.Content = heldContent{response.Content, cancel}
+	return response, nil
+}
+
+// errLate ends a request whose status has not come in time: one slow source must not hold back the others.
+var errLate = errors.New("the source has not sent its status in time")
+
+// heldContent is content whose request lives until it is closed.
+type heldContent struct {
+	xds.Content
+	cancel context.CancelCauseFunc
+}
+
+func (c heldContent) Close() error {
+	defer c.cancel(nil)
+	return c.Content.Close()
 }
 
 // client returns the client for a source: TLS pinned to the source's key, requests signed with ours.

@@ -21,6 +21,7 @@ func (s *Source) Handler() (http.Handler, error) {
 	mux := http.NewServeMux()
 	repository := xds.NewHandler(s, authenticate, xds.Options{URL: s.Endpoints().ITI43})
 	repository.Logger = s.config.Logger
+	repository.Limits.IdleTimeout = turnTimeout
 	mux.Handle(PathRepository, repository)
 	mux.HandleFunc(PathOpenings, s.openings)
 	return mux, nil

@@ -41,7 +41,10 @@ func (s *Source) openings(w http.ResponseWriter, r *http.Request) {
 		if study.Source != s.id {
 			return ledger.ErrNotFound
 		}
-		_, err = view.Grant(o.Study, ledger.NewCommitment(o.Blind, o.Grantee, o.Study))
+		grant, err := view.Grant(o.Study, ledger.NewCommitment(o.Blind, o.Grantee, o.Study))
+		if err == nil && grant.Epoch != study.Epoch {
+			return ledger.ErrNotFound // void: it would only take up room
+		}
 		return err
 	})
 	if err == nil {

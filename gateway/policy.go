@@ -83,6 +83,11 @@ func (s *Source) access(view *ledger.Snapshot, requester keys.Grantee, study led
 	if err != nil {
 		return ledger.Decision{}, err
 	}
+	if len(blinds) > ledger.MaxGrantsPerStudy {
+		if blinds, err = present(view, study, requester, blinds); err != nil {
+			return ledger.Decision{}, err
+		}
+	}
 	return ledger.Decide(view, ledger.Access{
 		Source:     s.id,
 		Study:      study,
@@ -127,3 +132,27 @@ func (s *Source) recheck(caller xua.Caller, study ledger.StudyID) error {
 
 // published is when a study was first published: the date that its manifest bears.
 func published(s catalog.Study) time.Time { return time.Unix(s.Published, 0).UTC() }
+
+// present keeps the blinds of grants of the present epoch, of which the ledger bounds the number: what earlier owners
+// have disclosed must not stand in the way of the present one.
+func present(view *ledger.Snapshot, study ledger.StudyID, requester keys.Grantee, blinds [][32]byte) ([][32]byte, error) {
+	record, err := view.Study(study)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var kept [][32]byte
+	for _, b := range blinds {
+		grant, err := view.Grant(study, ledger.NewCommitment(b, requester, study))
+		switch {
+		case errors.Is(err, ledger.ErrNotFound):
+		case err != nil:
+			return nil, err
+		case grant.Epoch == record.Epoch:
+			kept = append(kept, b)
+		}
+	}
+	return kept, nil
+}

@@ -55,6 +55,8 @@ func (s *Source) Publish(ctx context.Context, studyInstanceUID string) (*Ticket,
 	if _, err := s.config.Archive.Study(ctx, studyInstanceUID); err != nil {
 		return nil, fmt.Errorf("publishing: %w", err)
 	}
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
 	study, err := s.config.Catalog.Study(studyInstanceUID)
 	if errors.Is(err, catalog.ErrNotFound) {
 		study, err = s.enter(studyInstanceUID)

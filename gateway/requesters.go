@@ -63,11 +63,11 @@ func (s *Source) authenticator() (func(context.Context, *soap.Request) (xua.Call
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
-	failed := &failures{}
+	failed := &rate{}
 	return func(ctx context.Context, request *soap.Request) (xua.Caller, error) {
 		caller, err := s.authenticate(ctx, verifier, request)
 		if err != nil {
-			failed.record(ctx, s, request, err)
+			s.recordFailure(ctx, failed, request, err)
 			return xua.Caller{}, err
 		}
 		caller.Address = host(request.RemoteAddr)

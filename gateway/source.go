@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"collimate/atna"
@@ -49,6 +50,9 @@ type SourceConfig struct {
 type Source struct {
 	config SourceConfig
 	id     keys.Source
+
+	publishing sync.Mutex // held by Publish: two at once would draw two salts for a study
+	strangers  rate       // of requests of which nothing was found, in the audit trail
 }
 
 var _ xds.Repository = (*Source)(nil)

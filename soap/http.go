@@ -22,7 +22,7 @@ func NewHTTPServer(h http.Handler, tlsConfig *tls.Config, logger *slog.Logger) *
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	s := &http.Server{
-		Handler:           h,
+		Handler:           boundBody(h),
 		Protocols:         &protocols,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       keepAlive,
@@ -62,4 +62,15 @@ func Serve(ctx context.Context, s *http.Server, l net.Listener, patience time.Du
 		err = errors.Join(err, e)
 	}
 	return err
+}
+
+// boundBody bounds the arrival of a body that nobody reads: net/http reads the rest of it before it answers, without
+// a deadline of its own. A Server sets its own and takes it away when the body is there.
+func boundBody(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(headerTimeout))
+		}
+		h.ServeHTTP(w, r)
+	})
 }

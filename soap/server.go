@@ -148,10 +148,13 @@ func (x *exchange) read(body io.Reader) (o *Operation, r *Request, faults route,
 	// A writer that knows no deadlines, as in tests, has none.
 	_ = control.SetReadDeadline(time.Now().Add(x.limits.ReadTimeout))
 	doc, isMTOM, err := parser{x.limits, x.admit}.readPackage(body, x.r.Header)
-	_ = control.SetReadDeadline(time.Time{})
-	if err != nil {
-		return nil, nil, route{}, packageFault(err)
+	if err == nil { // what follows the package, too: net/http would wait for it without a deadline
+		_, err = io.Copy(io.Discard, body)
 	}
+	if err != nil {
+		return nil, nil, route{}, packageFault(err) // the deadline stays, for net/http's own reading of the rest
+	}
+	_ = control.SetReadDeadline(time.Time{})
 	x.isMTOM = isMTOM
 	e, fault := parseEnvelope(doc)
 	x.messageID = e.messageID

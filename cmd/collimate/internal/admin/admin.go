@@ -12,7 +12,9 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -87,15 +89,38 @@ func WriteTicket(dir string, t *gateway.Ticket) (file string, err error) {
 		return "", err
 	}
 	file = filepath.Join(dir, "ticket-"+t.StudyID.String()[:12]+".json")
-	if _, err := os.Stat(file); err == nil && len(t.ClaimKey) == 0 {
-		return file, nil
+	if was, err := os.ReadFile(file); err == nil && len(t.ClaimKey) == 0 {
+		if _, err := gateway.ParseTicket(was); err == nil {
+			return file, nil
+		}
 	}
 	raw, err := json.MarshalIndent(t, "", "  ")
 	if err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(file+".new", append(raw, '\n'), 0o600); err != nil {
-		return "", err
+	return file, replaceFile(file, append(raw, '\n'))
+}
+
+// replaceFile puts a file of mode 0600 into place in one step, on disk when it returns.
+func replaceFile(file string, content []byte) error {
+	temp := file + ".new"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return file, os.Rename(file+".new", file)
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, file); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -124,7 +124,9 @@ func TestReadEventsTorn(t *testing.T) {
 // A claim key is never lost to a repetition.
 func TestWriteTicket(t *testing.T) {
 	dir := t.TempDir()
-	full, claimed := &gateway.Ticket{ClaimKey: []byte("key")}, &gateway.Ticket{}
+	id := ledger.NewStudyID([32]byte{}, "1.2.3")
+	full := &gateway.Ticket{StudyID: id, StudyInstanceUID: "1.2.3", ClaimKey: []byte("key")}
+	claimed := &gateway.Ticket{StudyID: id, StudyInstanceUID: "1.2.3"}
 	file, err := WriteTicket(dir, full)
 	if err != nil {
 		t.Fatal(err)
@@ -138,5 +140,14 @@ func TestWriteTicket(t *testing.T) {
 	}
 	if info, _ := os.Stat(file); info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, want 0600", info.Mode())
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil { // as a power cut may leave it
+		t.Fatal(err)
+	}
+	if _, err := WriteTicket(dir, claimed); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := os.ReadFile(file); len(after) == 0 {
+		t.Error("an empty file was taken for a ticket")
 	}
 }

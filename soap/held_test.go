@@ -22,7 +22,10 @@ func TestBodyThatDoesNotCome(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url, _, _ := serving(t, &Server{Operations: operations(nil), Limits: Limits{ReadTimeout: time.Second, IdleTimeout: time.Second}}, time.Second)
+			h := &Server{Operations: operations(nil), Limits: Limits{ReadTimeout: time.Second, IdleTimeout: time.Second}}
+			s := NewHTTPServer(h, nil, nil)
+			s.ReadHeaderTimeout = time.Second
+			url, _, _ := servingAs(t, s, time.Second)
 			c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 			if err != nil {
 				t.Fatal(err)
@@ -31,7 +34,7 @@ func TestBodyThatDoesNotCome(t *testing.T) {
 			if _, err := fmt.Fprint(c, request); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.SetReadDeadline(time.Now().Add(headerTimeout + 20*time.Second)); err != nil {
+			if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			_, err = http.ReadResponse(bufio.NewReader(c), nil)

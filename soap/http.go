@@ -22,13 +22,13 @@ func NewHTTPServer(h http.Handler, tlsConfig *tls.Config, logger *slog.Logger) *
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	s := &http.Server{
-		Handler:           boundBody(h),
 		Protocols:         &protocols,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       keepAlive,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
+	s.Handler = boundBody(s, h)
 	if tlsConfig != nil {
 		s.TLSConfig = HardenTLS(tlsConfig)
 	}
@@ -64,12 +64,12 @@ func Serve(ctx context.Context, s *http.Server, l net.Listener, patience time.Du
 	return err
 }
 
-// boundBody bounds the arrival of a body that nobody reads: net/http reads the rest of it before it answers, without
-// a deadline of its own. A Server sets its own and takes it away when the body is there.
-func boundBody(h http.Handler) http.Handler {
+// boundBody bounds the arrival of a body that nobody reads by the time that s gives headers: net/http reads the rest of
+// it before it answers, without a deadline of its own. A Server sets its own and takes it away when the body is there.
+func boundBody(s *http.Server, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(headerTimeout))
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.ReadHeaderTimeout))
 		}
 		h.ServeHTTP(w, r)
 	})

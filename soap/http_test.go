@@ -39,6 +39,11 @@ func stream(pieces int) (*Server, chan struct{}) {
 // serving serves h until the returned function is called, whose channel has what Serve says.
 func serving(t *testing.T, h http.Handler, patience time.Duration) (url string, stop func(), result chan error) {
 	t.Helper()
+	return servingAs(t, NewHTTPServer(h, nil, nil), patience)
+}
+
+func servingAs(t *testing.T, s *http.Server, patience time.Duration) (url string, stop func(), result chan error) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +51,7 @@ func serving(t *testing.T, h http.Handler, patience time.Duration) (url string, 
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	result = make(chan error, 1)
-	go func() { result <- Serve(ctx, NewHTTPServer(h, nil, nil), l, patience) }()
+	go func() { result <- Serve(ctx, s, l, patience) }()
 	return "http://" + l.Addr().String(), stop, result
 }
 

@@ -78,12 +78,13 @@ func (f fileWriter) ReadFrom(src io.Reader) (int64, error) {
 	if l, ok := src.(*io.LimitedReader); ok {
 		file, left = l.R, l.N
 	}
-	var total int64
-	for left != 0 {
-		piece := int64(writePiece)
+	var total, quick int64 // quick: taken since there was a slow piece
+	for size := int64(writePiece); left != 0; {
+		piece := size
 		if left > 0 {
 			piece = min(piece, left)
 		}
+		start := time.Now()
 		if err := f.extend(); err != nil {
 			return total, err
 		}
@@ -94,6 +95,13 @@ func (f fileWriter) ReadFrom(src io.Reader) (int64, error) {
 		}
 		if left > 0 {
 			left -= n
+		}
+		quick += n
+		switch {
+		case time.Since(start) >= f.idle/quickPart:
+			size, quick = writePiece, 0
+		case quick >= quickPieces*size:
+			size = min(2*size, maxPiece)
 		}
 	}
 	return total, nil

@@ -8,8 +8,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"collimate/soap/mtom"
 )
@@ -71,5 +74,60 @@ func TestSendFile(t *testing.T) {
 				t.Errorf("limited %t, TLS %t: sent in pieces of %d", limited, state != nil, w.pieces)
 			}
 		}
+	}
+}
+
+// slowAt takes files without reading them: each piece at once but one, which lasts.
+type slowAt struct {
+	piece  int
+	lasts  time.Duration
+	pieces []int64
+}
+
+func (s *slowAt) ReadFrom(r io.Reader) (int64, error) {
+	if len(s.pieces) == s.piece {
+		time.Sleep(s.lasts)
+	}
+	s.pieces = append(s.pieces, r.(*io.LimitedReader).N)
+	return r.(*io.LimitedReader).N, nil
+}
+
+// Pieces of a file grow while the peer is quick, up to a limit, and begin anew when it is not.
+func TestPieces(t *testing.T) {
+	const mb, idle = writePiece, time.Minute
+	f, err := os.Create(filepath.Join(t.TempDir(), "document"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	pieces := func(n1, n2, n4 int) []int64 {
+		return slices.Concat(slices.Repeat([]int64{mb}, n1), slices.Repeat([]int64{2 * mb}, n2), slices.Repeat([]int64{4 * mb}, n4))
+	}
+	tests := []struct {
+		name  string
+		slow  int
+		lasts time.Duration
+		want  []int64
+	}{
+		{"quick", 5, idle/quickPart - 1, pieces(16, 8, 42)},
+		{"slow at first", 5, idle / quickPart, pieces(22, 8, 40)},
+		{"slow in the middle", 20, idle / quickPart, append(pieces(16, 5, 0), pieces(16, 8, 35)...)},
+		{"slow later", 30, idle / quickPart, append(pieces(16, 8, 7), pieces(16, 8, 27)...)},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var size int64
+				for _, n := range test.want {
+					size += n
+				}
+				size += mb / 2 // what is left is less than a piece
+				to := &slowAt{piece: test.slow, lasts: test.lasts}
+				n, err := fileWriter{newDeadlineWriter(httptest.NewRecorder(), idle), to}.ReadFrom(io.LimitReader(f, size))
+				if want := append(test.want, mb/2); n != size || err != nil || !slices.Equal(to.pieces, want) {
+					t.Errorf("%d of %d bytes, error %v, in pieces of %d, want %d", n, size, err, to.pieces, want)
+				}
+			})
+		})
 	}
 }

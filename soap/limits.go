@@ -86,6 +86,12 @@ const (
 	// writePiece is how much is handed to the connection under one deadline: at one piece in an IdleTimeout
 	// of a minute, a peer that takes 17 KB/s is still served.
 	writePiece = 1 << 20
+	// maxPiece is what pieces of a file grow to, as each ends in a segment that is not full, and costs system calls.
+	// They double for a peer that has taken quickPieces of them, more than the buffers on the way hold, and each in
+	// less than a quickPart of the IdleTimeout: such a peer has to become 32 times slower to be cut.
+	maxPiece    = 4 << 20
+	quickPieces = 16
+	quickPart   = 64
 	// retryAfter is when a peer that found the endpoint busy is asked to come back: requests are decided in
 	// milliseconds, and a crowd of them is over soon.
 	retryAfter = 2 * time.Second

@@ -1,9 +1,12 @@
 package soap
 
 import (
+	"io"
 	"net"
 	"net/netip"
 	"sync"
+
+	"collimate/soap/mtom"
 )
 
 // LimitListener returns a listener that has at most total connections open, of which at most perHost are from
@@ -119,6 +122,16 @@ func hostOf(c net.Conn) netip.Addr {
 type limitedTCP struct {
 	*net.TCPConn
 	leave func()
+}
+
+// ReadFrom implements io.ReaderFrom. A file goes out in full segments: sendfile takes it page by page, and each
+// acknowledgement that arrives between two would otherwise send what there is, twice as many segments in all.
+func (c *limitedTCP) ReadFrom(r io.Reader) (int64, error) {
+	if mtom.IsFile(r) {
+		c.cork(true)
+		defer c.cork(false)
+	}
+	return c.TCPConn.ReadFrom(r)
 }
 
 // Close implements net.Conn.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -92,7 +93,7 @@ func TestSendFileConnection(t *testing.T) {
 
 const sendFileChild = "COLLIMATE_TEST_SENDFILE"
 
-// The same, as the kernel sees it.
+// The same, as the kernel sees it: all of a document goes out corked, and nothing stays so.
 func TestSendFileSyscall(t *testing.T) {
 	const size = 8 << 20
 	if name := os.Getenv(sendFileChild); name != "" {
@@ -113,7 +114,7 @@ func TestSendFileSyscall(t *testing.T) {
 	dir := t.TempDir()
 	name, trace := filepath.Join(dir, "document"), filepath.Join(dir, "trace")
 	writeDocument(t, name, size)
-	command := exec.Command(strace, "-f", "-qq", "-e", "trace=sendfile,openat", "-o", trace, os.Args[0], "-test.run=^TestSendFileSyscall$")
+	command := exec.Command(strace, "-f", "-qq", "-e", "trace=sendfile,setsockopt", "-o", trace, os.Args[0], "-test.run=^TestSendFileSyscall$")
 	command.Env = append(os.Environ(), sendFileChild+"="+name)
 	out, err := command.CombinedOutput()
 	if err != nil && bytes.Contains(out, []byte("PTRACE")) {
@@ -136,6 +137,64 @@ func TestSendFileSyscall(t *testing.T) {
 	}
 	if sent != size {
 		t.Errorf("sendfile has sent %d bytes, want %d", sent, size)
+	}
+	corked := false
+	for line := range bytes.Lines(b) {
+		switch {
+		case bytes.Contains(line, []byte("TCP_CORK, [1]")):
+			corked = true
+		case bytes.Contains(line, []byte("TCP_CORK, [0]")):
+			corked = false
+		case bytes.Contains(line, []byte(" sendfile")) && !corked:
+			t.Fatalf("not corked: %s", line)
+		}
+	}
+	if corked {
+		t.Error("the end of the document stays corked")
+	}
+}
+
+// A peer that takes a file quickly, so that pieces grow, and then nothing is given up after the idle time.
+func TestSendFileIdlePeer(t *testing.T) {
+	const size = 1 << 30
+	name := filepath.Join(t.TempDir(), "document")
+	if err := errors.Join(os.WriteFile(name, nil, 0o600), os.Truncate(name, size)); err != nil {
+		t.Fatal(err)
+	}
+	var closed bool
+	done := make(chan error, 1)
+	url := startServer(t, &Server{Limits: Limits{IdleTimeout: 500 * time.Millisecond}, Operations: operations(func() ([]mtom.Part, Parts) {
+		return []mtom.Part{{ContentID: "a", ContentType: "x/y", Size: size}}, &oneByOne{order: []int{0}, err: io.EOF, closed: &closed, bodies: []io.WriterTo{
+			writerTo(func(w io.Writer) (int64, error) {
+				f, err := os.Open(name)
+				if err != nil {
+					return 0, err
+				}
+				defer f.Close()
+				n, err := io.CopyN(w, f, size)
+				done <- err
+				return n, err
+			}),
+		}}
+	})}, nil)
+	response, err := http.Post(url, mtomType, mtomRequest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if _, err := io.CopyN(io.Discard, response.Body, 32<<20); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-done:
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("error %v, want a deadline", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the connection is held on")
+	}
+	if n, err := io.Copy(io.Discard, response.Body); err == nil {
+		t.Errorf("the answer ends well after %d bytes more, want it torn", n)
 	}
 }
 

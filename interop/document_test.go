@@ -88,6 +88,11 @@ func document(pinned string) []byte {
 	for _, r := range fromUs {
 		line([]string{r.peer}, r.cells)
 	}
+	b.WriteString("\n## Further algorithms\n\nSent plain, with a BinarySecurityToken; the peer signs and we verify, and the other way round.\n\n" +
+		"| peer | algorithm | both directions |\n|---|---|---|\n")
+	for _, a := range further {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", a.peer, a.text, n.cell(yes))
+	}
 	b.WriteString("\n## Written otherwise\n\n")
 	fmt.Fprintf(&b, "The same request, signed by %s with RSA and sent plain.\n\n| the request is | we accept |\n|---|---|\n", strings.Join(variantSigners, ", "))
 	for _, v := range variants {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -37,7 +38,7 @@ func (i identity) tls() tls.Certificate {
 type identities struct {
 	dir    string // NAME.key, NAME.pem, NAME.both for each, and ca.pem
 	ca     identity
-	of     map[string]identity // "rsa", "ec"
+	of     map[string]identity // "rsa", "ec", "ec384", "ed25519"
 	server identity
 	issuer identity // of assertions
 	pool   *x509.CertPool
@@ -46,22 +47,28 @@ type identities struct {
 func newIdentities(t *testing.T) identities {
 	t.Helper()
 	id := identities{dir: t.TempDir(), of: map[string]identity{}, pool: x509.NewCertPool()}
-	id.ca = id.issue(t, "ca", newEC(t))
+	id.ca = id.issue(t, "ca", newEC(t, elliptic.P256()))
 	id.pool.AddCert(id.ca.certificate)
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
 	id.of["rsa"] = id.issue(t, "rsa", key)
-	id.of["ec"] = id.issue(t, "ec", newEC(t))
-	id.server = id.issue(t, "server", newEC(t))
-	id.issuer = id.issue(t, "ec-issuer", newEC(t))
+	id.of["ec"] = id.issue(t, "ec", newEC(t, elliptic.P256()))
+	id.of["ec384"] = id.issue(t, "ec384", newEC(t, elliptic.P384()))
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id.of["ed25519"] = id.issue(t, "ed25519", edwards)
+	id.server = id.issue(t, "server", newEC(t, elliptic.P256()))
+	id.issuer = id.issue(t, "ec-issuer", newEC(t, elliptic.P256()))
 	return id
 }
 
-func newEC(t *testing.T) crypto.Signer {
+func newEC(t *testing.T, curve elliptic.Curve) crypto.Signer {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -183,11 +183,19 @@ func tamper(t *testing.T, b []byte) []byte {
 	return changed
 }
 
+// signatureMethod is the identifier of an algorithm that may be given by the last word of it.
+func signatureMethod(algorithm string) string {
+	if strings.Contains(algorithm, ":") {
+		return algorithm
+	}
+	return "http://www.w3.org/2001/04/xmldsig-more#" + algorithm
+}
+
 // signatureTemplate is what xmlsec1 fills in: a reference to each element with these Ids.
 func signatureTemplate(algorithm, keyInfo string, ids ...string) string {
 	var b strings.Builder
 	b.WriteString(`<ds:Signature xmlns:ds="` + xmlsec.NamespaceDSig + `"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm="` + xmlsec.ExclusiveC14N +
-		`"/><ds:SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#` + algorithm + `"/>`)
+		`"/><ds:SignatureMethod Algorithm="` + signatureMethod(algorithm) + `"/>`)
 	for _, id := range ids {
 		b.WriteString(`<ds:Reference URI="#` + id + `"><ds:Transforms><ds:Transform Algorithm="` + xmlsec.ExclusiveC14N +
 			`"/></ds:Transforms><ds:DigestMethod Algorithm="` + xmlsec.SHA256 + `"/><ds:DigestValue/></ds:Reference>`)

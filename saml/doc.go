@@ -16,9 +16,9 @@
 //
 // An xmlsec.Node goes in and an *Assertion comes out, or an *Error that says which kind of rule was broken.
 // Before the signature has been verified nothing is read but the outline and the Issuer, and after it only what
-// Verified covers. The signature's ds:KeyInfo is never read: who may sign is a matter of configuration. What is
-// not understood is refused, except where SAML says that it may be passed over: attributes by other names, and
-// saml:Advice.
+// Verified covers. The signature's ds:KeyInfo is never read, and may be missing: who may sign is a matter of
+// configuration, and each of the few keys that the Issuer has there is tried. What is not understood is refused,
+// except where SAML says that it may be passed over: attributes by other names, and saml:Advice.
 //
 // Standards: SAML 2.0 core with errata (OASIS, 2005 and 2012), WSS SAML Token Profile 1.1 and ITI TF-2: 3.40.
 // Encrypted assertions, names and attributes are refused, and so is SAML 1.1. Decision statements are read for

@@ -34,9 +34,9 @@ const (
 	maxValues = 256
 	// maxAudiences counts audiences over all restrictions.
 	maxAudiences = 64
-	// maxKeyText bounds the base64 text of a key or certificate of the holder; with an 8192-bit RSA key a
-	// certificate has about 4 KB.
-	maxKeyText = 16 << 10
+	// maxCertificateText bounds the base64 text of the holder's certificate; with an 8192-bit RSA key it has about
+	// 4 KB.
+	maxCertificateText = 16 << 10
 	// minRSABits and maxRSABits bound an RSA modulus, as the keys of callers are bounded.
 	minRSABits = 2048
 	maxRSABits = 8192

@@ -1,6 +1,7 @@
 package soap
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -13,11 +14,19 @@ import (
 	"time"
 )
 
+// Inbox is an address that answers may be sent to, and how the receiver there is known.
+type Inbox struct {
+	// URL is absolute, http or https. One whose path ends in "/" stands for all beneath it. Where it leads is not
+	// looked at, so it may be in a private network.
+	URL string
+	// TLS is what the receiver is shown and checked by; nil is AsyncConfig.TLS.
+	TLS *tls.Config
+}
+
 // AsyncConfig says which answers are sent to another address than that of the request, and how.
 type AsyncConfig struct {
-	// Listed are the addresses that may be answered to, as absolute URLs, http or https. One whose path ends
-	// in "/" stands for all beneath it. Where they lead is not looked at, so they may be in a private network.
-	Listed []string
+	// Listed are the addresses that may be answered to. Of several that fit, the first counts.
+	Listed []Inbox
 	// Public also allows any https URL that leads to the public internet.
 	Public bool
 	// TLS is what receivers are shown and checked by; nil checks them by the authorities of the system.
@@ -54,7 +63,7 @@ type AsyncConfig struct {
 type Async struct {
 	config  AsyncConfig
 	targets targets
-	listed  *http.Client
+	listed  []*http.Client // in the order of AsyncConfig.Listed
 	public  *http.Client
 
 	ctx     context.Context // ends when what is under way is cut
@@ -84,8 +93,10 @@ func NewAsync(c AsyncConfig) (*Async, error) {
 		c.Dial = (&net.Dialer{Timeout: headerTimeout}).DialContext
 	}
 	a := &Async{config: c, targets: t, queue: make(chan *delivery, c.Queue)}
-	a.listed = a.client(c.Dial)
-	a.public = a.client((&net.Dialer{Timeout: headerTimeout, Control: publicOnly}).DialContext)
+	for _, r := range c.Listed {
+		a.listed = append(a.listed, a.client(c.Dial, cmp.Or(r.TLS, c.TLS)))
+	}
+	a.public = a.client((&net.Dialer{Timeout: headerTimeout, Control: publicOnly}).DialContext, c.TLS)
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	for range c.Workers {
 		a.workers.Go(func() {
@@ -104,8 +115,7 @@ func setDefault[T int | time.Duration](field *T, value T) {
 }
 
 // client returns a client that goes where it is sent and nowhere else.
-func (a *Async) client(dial func(context.Context, string, string) (net.Conn, error)) *http.Client {
-	config := a.config.TLS
+func (a *Async) client(dial func(context.Context, string, string) (net.Conn, error), config *tls.Config) *http.Client {
 	if config == nil {
 		config = &tls.Config{}
 	}
@@ -169,7 +179,9 @@ func (a *Async) Shutdown(ctx context.Context) error {
 		<-done
 	}
 	a.cancel()
-	a.listed.CloseIdleConnections()
+	for _, c := range a.listed {
+		c.CloseIdleConnections()
+	}
 	a.public.CloseIdleConnections()
 	return err
 }
@@ -249,8 +261,9 @@ func (a *Async) route(header string, e endpoint) (route, *Fault) {
 		f.Err = err
 		return route{}, f
 	}
-	if listed {
-		return route{address: e.address, target: target, client: a.listed}, nil
+	client := a.public
+	if listed >= 0 {
+		client = a.listed[listed]
 	}
-	return route{address: e.address, target: target, client: a.public}, nil
+	return route{address: e.address, target: target, client: client}, nil
 }

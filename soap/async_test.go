@@ -143,7 +143,7 @@ func raw(h http.Handler, contentType, body string) *httptest.ResponseRecorder {
 
 func TestAsync(t *testing.T) {
 	server, arrivals := receiver(t)
-	s := &Server{Operations: knowing(nil), Async: newAsync(t, AsyncConfig{Listed: []string{server.URL + "/"}})}
+	s := &Server{Operations: knowing(nil), Async: newAsync(t, AsyncConfig{Listed: []Inbox{{URL: server.URL + "/"}}})}
 	address := server.URL + "/replies?id=1"
 	w := raw(s, typeSimple, envelopeWith(simpleAction+to("ReplyTo", server.URL+"/replies"), ask))
 	if w.Code != http.StatusAccepted || w.Body.Len() > 0 {
@@ -163,7 +163,7 @@ func TestAsyncAttachments(t *testing.T) {
 	server, arrivals := receiver(t)
 	var closed bool
 	document := strings.Repeat("0123456789", 300_000)
-	s := &Server{Async: newAsync(t, AsyncConfig{Listed: []string{server.URL}}), Operations: knowing(func() ([]mtom.Part, Parts) {
+	s := &Server{Async: newAsync(t, AsyncConfig{Listed: []Inbox{{URL: server.URL}}}), Operations: knowing(func() ([]mtom.Part, Parts) {
 		return []mtom.Part{{ContentID: "a", ContentType: "x/y", Size: int64(len(document))}}, &oneByOne{order: []int{0}, err: io.EOF, closed: &closed, bodies: []io.WriterTo{strings.NewReader(document)}}
 	})}
 	header := `<a:Action>` + actionMTOM + `</a:Action><a:MessageID>m</a:MessageID>` + to("ReplyTo", server.URL)
@@ -203,7 +203,7 @@ func TestAsyncRoutes(t *testing.T) {
 		{"fault to an address that is not listed", to("FaultTo", "https://127.0.0.1/"), ask, 400, "", "InvalidAddress"},
 		{"reference parameters", `<a:ReplyTo><a:Address>` + here + `</a:Address><a:ReferenceParameters><x/></a:ReferenceParameters></a:ReplyTo>`, ask, 400, "", "InvalidEPR"},
 	}
-	s := &Server{Operations: knowing(nil), Async: newAsync(t, AsyncConfig{Listed: []string{here}})}
+	s := &Server{Operations: knowing(nil), Async: newAsync(t, AsyncConfig{Listed: []Inbox{{URL: here}}})}
 	for _, test := range tests {
 		w := raw(s, typeSimple, envelopeWith(simpleAction+test.header, test.payload))
 		if w.Code != test.status || !strings.Contains(w.Body.String(), test.subcode) {
@@ -252,7 +252,7 @@ func TestAsyncRetry(t *testing.T) {
 			server, arrivals := receiver(t, test.status...)
 			inner := server.Config.Handler
 			server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { calls.Add(1); inner.ServeHTTP(w, r) })
-			a := newAsync(t, AsyncConfig{Listed: []string{server.URL}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			a := newAsync(t, AsyncConfig{Listed: []Inbox{{URL: server.URL}}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			s := &Server{Async: a, Operations: knowing(func() ([]mtom.Part, Parts) {
 				return []mtom.Part{{ContentID: "a", ContentType: "x/y", Size: int64(len(document))}}, &oneByOne{order: []int{0}, err: io.EOF, closed: new(bool), bodies: []io.WriterTo{strings.NewReader(document)}}
 			})}
@@ -295,7 +295,7 @@ func TestAsyncNoRetryOfStreams(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	var closed bool
-	a := newAsync(t, AsyncConfig{Listed: []string{server.URL}})
+	a := newAsync(t, AsyncConfig{Listed: []Inbox{{URL: server.URL}}})
 	s := &Server{Async: a, Operations: knowing(func() ([]mtom.Part, Parts) {
 		size := int64(64 << 20) // more than the buffers between here and there
 		return []mtom.Part{{ContentID: "a", ContentType: "x/y", Size: size}}, &oneByOne{order: []int{0}, err: io.EOF, closed: &closed, bodies: []io.WriterTo{
@@ -318,7 +318,7 @@ func TestAsyncNoRetryOfStreams(t *testing.T) {
 func TestAsyncSigned(t *testing.T) {
 	server, arrivals := receiver(t)
 	var sign signer
-	a := newAsync(t, AsyncConfig{Listed: []string{server.URL}, Signer: &sign})
+	a := newAsync(t, AsyncConfig{Listed: []Inbox{{URL: server.URL}}, Signer: &sign})
 	raw(&Server{Operations: knowing(nil), Async: a}, typeSimple, envelopeWith(simpleAction+to("ReplyTo", server.URL), ask))
 	<-arrivals
 	if got, want := strings.Join(sign.ids, " "), "id-action id-messageid id-relatesto id-to id-body"; got != want {
@@ -335,18 +335,33 @@ func TestAsyncTLS(t *testing.T) {
 	defer server.Close()
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
+	right, wrong := &tls.Config{RootCAs: roots}, &tls.Config{RootCAs: x509.NewCertPool()}
+	in, other := server.URL+"/in", server.URL+"/other"
 	for _, test := range []struct {
-		config *tls.Config
+		name   string
+		shared *tls.Config
+		listed []Inbox
 		ok     bool
-	}{{nil, false}, {&tls.Config{RootCAs: roots}, true}} {
+	}{
+		{"checked by the system", nil, []Inbox{{URL: in}}, false},
+		{"checked as all are", right, []Inbox{{URL: in}}, true},
+		{"checked for itself", wrong, []Inbox{{URL: in, TLS: right}}, true},
+		{"checked for itself only", right, []Inbox{{URL: in, TLS: wrong}}, false},
+		{"checked as its neighbour is not", nil, []Inbox{{URL: other, TLS: wrong}, {URL: in, TLS: right}}, true},
+		{"not checked as its neighbour is", nil, []Inbox{{URL: other, TLS: right}, {URL: in, TLS: wrong}}, false},
+	} {
 		var log bytes.Buffer
-		a := newAsync(t, AsyncConfig{Listed: []string{server.URL}, TLS: test.config, Attempts: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-		raw(&Server{Operations: knowing(nil), Async: a}, typeSimple, envelopeWith(simpleAction+to("ReplyTo", server.URL), ask))
+		a := newAsync(t, AsyncConfig{Listed: test.listed, TLS: test.shared, Attempts: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		raw(&Server{Operations: knowing(nil), Async: a}, typeSimple, envelopeWith(simpleAction+to("ReplyTo", in), ask))
 		if err := a.Shutdown(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := len(arrivals) == 1; got != test.ok || (log.Len() == 0) != test.ok {
-			t.Errorf("config %v: arrived %t, log %s", test.config, got, log.String())
+		arrived := len(arrivals) == 1
+		if arrived != test.ok || (log.Len() == 0) != test.ok {
+			t.Errorf("%s: arrived %t, log %s", test.name, arrived, log.String())
+		}
+		if arrived {
+			<-arrivals
 		}
 	}
 }
@@ -361,7 +376,7 @@ func TestAsyncBounds(t *testing.T) {
 		<-release
 	}))
 	defer server.Close()
-	a := newAsync(t, AsyncConfig{Listed: []string{server.URL}, Queue: 2, Workers: 1})
+	a := newAsync(t, AsyncConfig{Listed: []Inbox{{URL: server.URL}}, Queue: 2, Workers: 1})
 	s := &Server{Operations: knowing(nil), Async: a}
 	request := envelopeWith(simpleAction+to("ReplyTo", server.URL), ask)
 	for i := range 4 {
@@ -398,7 +413,7 @@ func TestAsyncShutdownCuts(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	defer server.Close()
-	a, err := NewAsync(AsyncConfig{Listed: []string{server.URL}})
+	a, err := NewAsync(AsyncConfig{Listed: []Inbox{{URL: server.URL}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -415,7 +430,7 @@ func TestAsyncShutdownCuts(t *testing.T) {
 func TestAsyncContext(t *testing.T) {
 	server, arrivals := receiver(t)
 	var ctx context.Context
-	s := &Server{Async: newAsync(t, AsyncConfig{Listed: []string{server.URL}}), Operations: []Operation{{
+	s := &Server{Async: newAsync(t, AsyncConfig{Listed: []Inbox{{URL: server.URL}}}), Operations: []Operation{{
 		ID: "TEST-3", Action: actionSimple, Handle: func(c context.Context, r *Request) (*Response, error) {
 			ctx = c
 			r.SetAuthenticated()

@@ -89,7 +89,7 @@ func ExampleRemoteFault() {
 
 // Asynchronous answers go to addresses that are listed, and only for senders that the operation knows.
 func ExampleAsync() {
-	async, err := soap.NewAsync(soap.AsyncConfig{Listed: []string{"https://consumer.example/replies/"}})
+	async, err := soap.NewAsync(soap.AsyncConfig{Listed: []soap.Inbox{{URL: "https://consumer.example/replies/"}}})
 	if err != nil {
 		fmt.Println(err)
 		return

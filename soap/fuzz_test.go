@@ -84,16 +84,16 @@ func FuzzTarget(f *testing.F) {
 	for _, s := range []string{"https://x/", "http://10.0.0.5:8080/in/7", "http://10.0.0.5:8080/in/%2e%2e/x", "https://u@x", "https://[::1]:1/#", "HTTPS://X:443", `https://x\@y/`} {
 		f.Add(s)
 	}
-	t10, err := newTargets([]string{"http://10.0.0.5:8080/in/"}, true)
+	t10, err := newTargets([]Inbox{{URL: "http://10.0.0.5:8080/in/"}}, true)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		u, listed, err := t10.find(s)
+		u, at, err := t10.find(s)
 		if err != nil {
 			return
 		}
-		switch {
+		switch listed := at >= 0; {
 		case listed && (u.Scheme != "http" || u.Host != "10.0.0.5:8080" || !strings.HasPrefix(u.Path, "/in/") || strings.Contains(u.Path, "/../")):
 			t.Fatalf("%q is taken for listed: %v", s, u)
 		case !listed && u.Scheme != "https":

@@ -23,6 +23,8 @@ type Request struct {
 	MTOM bool
 	// TLS is the state of the connection, nil over plain TCP.
 	TLS *tls.ConnectionState
+	// ReplyTo is where the answer goes, as the request has it, if not to the connection of the request; else empty.
+	ReplyTo string
 	// RemoteAddr is host:port of the peer, for logs and audit.
 	RemoteAddr string
 

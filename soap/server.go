@@ -180,7 +180,7 @@ func (x *exchange) read(body io.Reader) (o *Operation, r *Request, faults route,
 	return operation, &Request{
 		Action: e.action, MessageID: e.messageID, To: e.to,
 		Doc: doc, Header: e.header, Body: e.body, Payload: e.payload,
-		MTOM: isMTOM, TLS: x.r.TLS, RemoteAddr: x.r.RemoteAddr,
+		MTOM: isMTOM, TLS: x.r.TLS, ReplyTo: x.replies.address, RemoteAddr: x.r.RemoteAddr,
 	}, faults, nil
 }
 

@@ -23,10 +23,10 @@ type targets struct {
 	public bool
 }
 
-func newTargets(listed []string, public bool) (targets, error) {
+func newTargets(listed []Inbox, public bool) (targets, error) {
 	t := targets{public: public}
-	for i, s := range listed {
-		u, err := parseTarget(s)
+	for i, r := range listed {
+		u, err := parseTarget(r.URL)
 		if err != nil {
 			return t, fmt.Errorf("listed address %d: %w", i+1, err)
 		}
@@ -38,21 +38,21 @@ func newTargets(listed []string, public bool) (targets, error) {
 	return t, nil
 }
 
-// find parses an address and reports whether it is listed; one that is neither that nor public is an error.
-func (t targets) find(address string) (u *url.URL, listed bool, err error) {
+// find parses an address and returns where it is listed, -1 if it is a public one; one that is neither is an error.
+func (t targets) find(address string) (u *url.URL, listed int, err error) {
 	if u, err = parseTarget(address); err != nil {
-		return nil, false, err
+		return nil, -1, err
 	}
-	for _, l := range t.listed {
+	for i, l := range t.listed {
 		if u.Scheme == l.Scheme && u.Host == l.Host && u.RawQuery == l.RawQuery &&
 			(u.Path == l.Path || strings.HasSuffix(l.Path, "/") && strings.HasPrefix(u.Path, l.Path)) {
-			return u, true, nil
+			return u, i, nil
 		}
 	}
 	if t.public && u.Scheme == "https" {
-		return u, false, nil // where it leads is looked at when it is dialled
+		return u, -1, nil // where it leads is looked at when it is dialled
 	}
-	return nil, false, errUnknown
+	return nil, -1, errUnknown
 }
 
 // parseTarget parses a URL into one form for one place: lower-case host, and always a port.

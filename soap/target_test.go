@@ -13,11 +13,11 @@ import (
 
 // Which addresses may be answered to.
 func TestTargets(t *testing.T) {
-	listed, err := newTargets([]string{"https://Hospital.example/replies", "http://10.0.0.5:8080/in/"}, false)
+	listed, err := newTargets([]Inbox{{URL: "https://Hospital.example/replies"}, {URL: "http://10.0.0.5:8080/in/"}}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	open, err := newTargets([]string{"http://10.0.0.5:8080/in/"}, true)
+	open, err := newTargets([]Inbox{{URL: "http://10.0.0.5:8080/in/"}}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,9 +60,9 @@ func TestTargets(t *testing.T) {
 			t.Errorf("%q, public too: %v", test.address, err)
 		}
 	}
-	for _, bad := range [][]string{nil, {"hospital.example"}, {"http://x/", "gopher://x"}} {
+	for _, bad := range [][]Inbox{nil, {{URL: "hospital.example"}}, {{URL: "http://x/"}, {URL: "gopher://x"}}} {
 		if _, err := newTargets(bad, false); err == nil {
-			t.Errorf("%q can be listed", bad)
+			t.Errorf("%v can be listed", bad)
 		}
 	}
 }
@@ -103,7 +103,7 @@ func TestPublicDoesNotReachIn(t *testing.T) {
 	}()
 	var log bytes.Buffer
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	a := newAsync(t, AsyncConfig{Public: true, Listed: []string{"https://localhost:" + port + "/listed"}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	a := newAsync(t, AsyncConfig{Public: true, Listed: []Inbox{{URL: "https://localhost:" + port + "/listed"}}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	s := &Server{Operations: knowing(nil), Async: a}
 	for _, host := range []string{"127.0.0.1", "localhost"} {
 		if w := raw(s, typeSimple, envelopeWith(simpleAction+to("ReplyTo", "https://"+host+":"+port+"/x"), ask)); w.Code != http.StatusAccepted {

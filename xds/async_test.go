@@ -75,7 +75,7 @@ func TestAsynchronousRetrieve(t *testing.T) {
 	}))
 	defer inbox.Close()
 
-	async, err := soap.NewAsync(soap.AsyncConfig{Listed: []string{inbox.URL + "/"}})
+	async, err := soap.NewAsync(soap.AsyncConfig{Listed: []soap.Inbox{{URL: inbox.URL + "/"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

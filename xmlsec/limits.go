@@ -53,6 +53,9 @@ const (
 	maxSignatureText = 2048
 	// maxDigestText bounds the base64 text of DigestValue: SHA-512 has 88 characters.
 	maxDigestText = 128
+	// maxKeyText bounds the base64 text of a key, or of a number in it: an RSA key of 8192 bits has about 1,400
+	// characters, and line breaks.
+	maxKeyText = 4096
 	// maxReferenceText bounds an entity or character reference, so that &#x000...041; cannot be a book.
 	maxReferenceText = 16
 	// maxIDs bounds the identifiers of a document in which a signature is made or looked for: messages have

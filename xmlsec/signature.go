@@ -36,7 +36,7 @@ type Dereference func(reference Node) (Node, error)
 
 // ParseSignature reads a ds:Signature and resolves its references, without any cryptography.
 //
-// The form is narrow: SignedInfo, SignatureValue, KeyInfo and nothing else, exclusive canonicalisation, each
+// The form is narrow: SignedInfo, SignatureValue, KeyInfo or none, and nothing else; exclusive canonicalisation, each
 // reference a "#Id" with exactly one canonicalisation transform, after an optional enveloped-signature
 // transform. Targets must not lie in one another, so that verifying reads no byte twice, nor in the signature;
 // only the parent of the signature may contain it, under the enveloped-signature transform.
@@ -58,11 +58,15 @@ func ParseMessageSignature(n Node, allowed Algorithms, dereference Dereference) 
 		return nil, err
 	}
 	s := &Signature{node: n, allowed: allowed, der: allowed.DER, dereference: dereference}
-	var parts [3]Node
-	if err := children(n, parts[:], "SignedInfo", "SignatureValue", "KeyInfo"); err != nil {
+	s.keyInfo, _ = n.Child(NamespaceDSig, "KeyInfo")
+	parts, names := [3]Node{}, []string{"SignedInfo", "SignatureValue", "KeyInfo"}
+	if s.keyInfo.IsZero() {
+		names = names[:2]
+	}
+	if err := children(n, parts[:], names...); err != nil {
 		return nil, err
 	}
-	s.signedInfo, s.keyInfo = parts[0], parts[2]
+	s.signedInfo = parts[0]
 	var err error
 	if s.value, err = base64Text(parts[1], maxSignatureText); err != nil {
 		return nil, err
@@ -263,7 +267,8 @@ func (s *Signature) checkTargets() error {
 	return nil
 }
 
-// KeyInfo returns the ds:KeyInfo element, whose content the caller turns into a key.
+// KeyInfo returns the ds:KeyInfo element, zero if there is none. It is the sender's hint at the key, and no more:
+// which key may sign is for the caller to know.
 func (s *Signature) KeyInfo() Node { return s.keyInfo }
 
 // Resolve finds the element that a URI of the form "#id" names, by the same index as the references. The

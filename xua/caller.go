@@ -46,6 +46,8 @@ type Caller struct {
 	Name string
 	// Address is the network address that the request came from, host only, for the audit trail.
 	Address string
+	// ReplyTo is where the caller wants the answer sent, a URL, if not back; for the audit trail.
+	ReplyTo string
 	// Person is whom an issuer asserts to be behind the request, if the evidence holds an assertion. It adds to
 	// Key and does not stand in for it: a grant is to a key.
 	Person Person

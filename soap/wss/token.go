@@ -2,6 +2,7 @@ package wss
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -33,18 +34,8 @@ func (v *Verifier) keyInfo(m *message, n xmlsec.Node, now time.Time) (token, *so
 		t, f = v.tokenReference(m, reference, now)
 	case reference.Is(xmlsec.NamespaceDSig, "X509Data"):
 		t, f = v.x509Data(reference, now)
-	case reference.Is(xmlsec.NamespaceDSig, "KeyValue"):
-		key, fault := keyValue(reference)
-		if fault != nil {
-			return t, fault
-		}
-		t.party, f = uncertified(key)
-	case reference.Is(xmlsec.NamespaceDSig11, "DEREncodedKeyValue"):
-		key, fault := derKey(reference)
-		if fault != nil {
-			return t, fault
-		}
-		t.party, f = uncertified(key)
+	case reference.Is(xmlsec.NamespaceDSig, "KeyValue"), reference.Is(xmlsec.NamespaceDSig11, "DEREncodedKeyValue"):
+		t.party, f = keyValue(reference)
 	default:
 		f = faultf(unsupportedToken, "kind of key reference")
 	}
@@ -154,6 +145,18 @@ func (v *Verifier) keyIdentifier(m *message, n xmlsec.Node, now time.Time) (t to
 	return t, f
 }
 
+// keyValue reads a key without a certificate.
+func keyValue(n xmlsec.Node) (*party, *soap.Fault) {
+	key, err := xmlsec.ParseKeyValue(n)
+	switch {
+	case errors.Is(err, xmlsec.ErrAlgorithm):
+		return nil, fault(unsupportedToken, err)
+	case err != nil:
+		return nil, fault(invalidToken, err)
+	}
+	return uncertified(key)
+}
+
 // x509Data reads ds:X509Data: one certificate, or identifiers of one that is registered. What is said beside
 // the certificate must be true of it. XML Signature 1.1, section 4.5.4
 func (v *Verifier) x509Data(n xmlsec.Node, now time.Time) (t token, f *soap.Fault) {
@@ -176,6 +179,9 @@ func (v *Verifier) x509Data(n xmlsec.Node, now time.Time) (t token, f *soap.Faul
 		*place = c
 	}
 	var r CertificateReference
+	if !certificate.IsZero() && empty(serial) {
+		serial = xmlsec.Node{} // QUIRK: zeep, Signature: it says nothing, and the certificate says all
+	}
 	if !serial.IsZero() {
 		if r.Issuer, r.Serial, f = issuerSerial(serial); f != nil {
 			return t, f
@@ -201,6 +207,12 @@ func (v *Verifier) x509Data(n xmlsec.Node, now time.Time) (t token, f *soap.Faul
 		f = faultf(invalidToken, "X509Data contradicts its certificate")
 	}
 	return t, f
+}
+
+// empty reports whether n is an element without content.
+func empty(n xmlsec.Node) bool {
+	text, err := n.Text()
+	return err == nil && strings.TrimSpace(text) == ""
 }
 
 // issuerSerial reads ds:X509IssuerSerial.

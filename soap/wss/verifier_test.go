@@ -29,6 +29,9 @@ func TestAuthenticate(t *testing.T) {
 		{"token without EncodingType", strings.Replace(template, ` EncodingType="`+encodingBase64+`"`, "", 1), directKeyInfo, allParts},
 		{"line breaks in the token", strings.Replace(template, "CERTIFICATE", "\n  CERTIFICATE\r\n", 1), directKeyInfo, allParts},
 		{"X509Data", noToken, x509Data(certificate), noTokenParts},
+		// QUIRK: zeep, Signature
+		{"X509Data with an empty X509IssuerSerial", noToken, str(x509Data("<ds:X509IssuerSerial/>" + certificate)), noTokenParts},
+		{"X509Data with a blank X509IssuerSerial", noToken, x509Data(certificate + "<ds:X509IssuerSerial>\n </ds:X509IssuerSerial>"), noTokenParts},
 		{"X509Data in a SecurityTokenReference", noToken, str(x509Data(certificate)), noTokenParts},
 		{"KeyIdentifier", noToken, keyIdentifier(valueTypeX509v3), noTokenParts},
 		{"other order in Security", strings.Replace(strings.Replace(template, placeOfSig, "", 1), "<wsu:Timestamp", placeOfSig+"<wsu:Timestamp", 1), directKeyInfo, allParts},

@@ -157,6 +157,9 @@ abstract class Peer {
     }
 
     static String signatureMethod(String algorithm) {
+        if (algorithm.contains(":")) {
+            return algorithm;
+        }
         return algorithm.equals("rsa-sha1") ? "http://www.w3.org/2000/09/xmldsig#rsa-sha1" : "http://www.w3.org/2001/04/xmldsig-more#" + algorithm;
     }
 
@@ -168,7 +171,7 @@ abstract class Peer {
             s.load(null, null);
             String pem = new String(Files.readAllBytes(keys.resolve(name + ".key")), StandardCharsets.US_ASCII);
             byte[] der = Base64.getMimeDecoder().decode(pem.replaceAll("-----[A-Z ]*-----", ""));
-            PrivateKey key = KeyFactory.getInstance(name.startsWith("ec") ? "EC" : "RSA").generatePrivate(new PKCS8EncodedKeySpec(der));
+            PrivateKey key = KeyFactory.getInstance(name.startsWith("ec") ? "EC" : name.startsWith("ed") ? "Ed25519" : "RSA").generatePrivate(new PKCS8EncodedKeySpec(der));
             s.setKeyEntry(name, key, PASSWORD.toCharArray(), new Certificate[] {certificate(name)});
             s.setCertificateEntry("ca", certificate("ca"));
             stores.put(name, s);

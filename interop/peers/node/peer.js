@@ -40,11 +40,14 @@ function withECDSA(signed) {
   return signed;
 }
 
+// method is the identifier of an algorithm that may be given by the last word of it.
+const method = (algorithm) => algorithm.includes(':') ? algorithm : more + algorithm;
+
 // sign is xml-crypto by itself: the job's envelope has the Timestamp and the token already.
 function sign(job) {
   const s = withECDSA(new SignedXml({
     privateKey: read(job.key + '.key'), idMode: 'wssecurity',
-    signatureAlgorithm: more + job.algorithm, canonicalizationAlgorithm: exclusive,
+    signatureAlgorithm: method(job.algorithm), canonicalizationAlgorithm: exclusive,
   }));
   for (const name of ['To', 'Action', 'MessageID', 'ReplyTo', 'Timestamp', 'BinarySecurityToken', 'Body']) {
     s.addReference({ xpath: `//*[local-name(.)='${name}']`, transforms: [exclusive], digestAlgorithm: sha256 });
@@ -71,7 +74,7 @@ function verify(job) {
 // What node-soap signs: by default Body and Timestamp; the addressing headers, which it does not make itself
 // either, only when told to.
 function options(job) {
-  const o = { hasTimeStamp: true, signatureAlgorithm: more + job.algorithm, digestAlgorithm: sha256 };
+  const o = { hasTimeStamp: true, signatureAlgorithm: method(job.algorithm), digestAlgorithm: sha256 };
   if (job.form === 'defaults') return o;
   return {
     ...o,

@@ -78,13 +78,17 @@ class Whole:
         security = timestamp(envelope)
         signature = xmlsec.template.create(envelope, xmlsec.Transform.EXCL_C14N, self.method)
         info = xmlsec.template.ensure_key_info(signature)
-        xmlsec.template.x509_data_add_certificate(xmlsec.template.add_x509_data(info))
+        data = xmlsec.template.add_x509_data(info)
+        xmlsec.template.x509_data_add_issuer_serial(data)  # as zeep does; it stays empty
+        xmlsec.template.x509_data_add_certificate(data)
         security.append(signature)
         context = xmlsec.SignatureContext()
         context.key = self.key
         for target in [*envelope.iterfind(f"{{{SOAP}}}Header/{{{WSA}}}*"), security.find(etree.QName(ns.WSU, "Timestamp")), envelope.find(etree.QName(SOAP, "Body"))]:
             _sign_node(context, signature, target, self.digest)
         context.sign(signature)
+        if len(data.find(etree.QName(ns.DS, "X509IssuerSerial"))):
+            raise ValueError("X509IssuerSerial is not empty")
         return envelope, headers
 
     def verify(self, envelope):

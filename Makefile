@@ -10,7 +10,7 @@ ENGINE := ./p2p/... ./consensus/... ./node/...
 
 ARGS ?=
 
-.PHONY: help build demo test race-engine lint generate bench fuzz c14n ci clean
+.PHONY: help build demo test race-engine lint generate bench scale soak fuzz c14n ci clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -51,6 +51,13 @@ bench: bin/collimate ## speed, as ratios; install nginx, libxmlsec1-dev, libxmls
 
 c14n: ## canonical forms of 50,000 random documents against libxml2
 	COLLIMATE_C14N_DOCUMENTS=50000 go test -count=1 -run 'C14NAgainstLibxml2' -v ./xmlsec
+
+scale: ## the ledger at 1 and 10 million records: minutes to an hour, and 10 GB of disk
+	COLLIMATE_RECORDS="1000000 10000000" go test -run '^$$' -bench Scale -benchtime 1x -timeout 120m ./ledger/store
+
+soak: ## a million operations against the model, 500 rounds of SIGKILL over four nodes: an hour or two
+	COLLIMATE_MODEL_OPS=1000000 go test -count=1 -run TestModel -timeout 120m -v ./ledger/model
+	COLLIMATE_SOAK_ROUNDS=500 go test -count=1 -run TestKillSoak -timeout 180m -v ./node
 
 FUZZTIME ?= 20s
 fuzz: ## run every fuzz target for FUZZTIME

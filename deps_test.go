@@ -44,23 +44,27 @@ xds:                soap soap/mtom wsdl xmlsec xua
 pacs/pdi:           dicom pacs
 pacs/fs:            dicom pacs
 pacs/pacstest:      dicom dicom/phantom pacs
-ledger/store:       ledger
+ledger/tree:        -
+ledger/light:       ledger ledger/tree
+ledger/store:       ledger ledger/tree
 p2p:                -
 consensus/pebbledb: -
-consensus:          consensus/pebbledb keys/keystore ledger ledger/store p2p
+consensus:          consensus/pebbledb keys keys/keystore ledger ledger/light ledger/store p2p
 
 # compose: the few packages that know two worlds
 gateway/catalog:    keys ledger
 gateway:            atna gateway/catalog keys ledger pacs pacs/pdi saml soap soap/wss xds xua
-node/client:        keys ledger
-node:               consensus keys ledger ledger/store node/client
+node/api:           -
+node/query:         keys
+node/client:        keys ledger ledger/light node/query
+node:               consensus keys ledger ledger/light ledger/store node/api node/client node/query
 conformance:        -
 cmd/collimate:      *
 `
 
 // pure lists the packages that compute and do nothing else: no network, no files, no log, no locks, no clock
 // and no randomness of their own.
-var pure = []string{"keys", "ledger", "xds", "xua"}
+var pure = []string{"keys", "ledger", "ledger/light", "ledger/tree", "xds", "xua"}
 
 // impure lists what a pure package may not import.
 var impure = []string{"net", "net/http", "os", "log", "log/slog", "sync", "sync/atomic", "crypto/rand", "math/rand", "math/rand/v2", "syscall", "os/exec"}

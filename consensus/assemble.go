@@ -8,12 +8,10 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cometbft/cometbft/blocksync"
-	cfg "github.com/cometbft/cometbft/config"
 	cs "github.com/cometbft/cometbft/consensus"
 	"github.com/cometbft/cometbft/evidence"
 	cmtjson "github.com/cometbft/cometbft/libs/json"
 	"github.com/cometbft/cometbft/lp2p"
-	"github.com/cometbft/cometbft/mempool"
 	cmtnode "github.com/cometbft/cometbft/node"
 	cmtp2p "github.com/cometbft/cometbft/p2p"
 	"github.com/cometbft/cometbft/privval"
@@ -25,6 +23,7 @@ import (
 
 	"collimate/consensus/pebbledb"
 	"collimate/ledger"
+	"collimate/ledger/light"
 	"collimate/p2p"
 )
 
@@ -76,24 +75,41 @@ func (e *Engine) assemble(ctx context.Context, c Config) error {
 		return err
 	}
 	e.closers = append(e.closers, index.db)
-	e.app = &app{genesis: e.genesis, store: e.store, receipts: index, waiters: newWaiters(), verified: newVerified(), log: e.log,
-		seen: func(*ledger.Transaction) {}, final: func(*ledger.Transaction, Receipt, error) {}}
-	return e.wire(ctx, conf, voter, dbs)
+	height, _, err := e.store.Last()
+	if err != nil {
+		return err
+	}
+	e.app = newApp(e.genesis, e.store, index, height, e.log)
+	e.app.onBlock, e.app.onCommit = c.OnBlock, c.OnCommit
+	if c.OnSeen != nil {
+		e.app.pool.seen = c.OnSeen
+	}
+	return e.wire(ctx, c, voter, dbs)
 }
 
 // wire is what the engine's node.NewNode does, without RPC, indexer, state sync and its own host.
-func (e *Engine) wire(ctx context.Context, conf *cfg.Config, voter *privval.FilePV, dbs map[string]*pebbledb.DB) error {
+func (e *Engine) wire(ctx context.Context, c Config, voter *privval.FilePV, dbs map[string]*pebbledb.DB) error {
+	conf := c.engine()
 	log := engineLog{to: e.log, halt: e.fail, calm: &e.calm}
 	blocks := cmtstore.NewBlockStore(dbs["blockstore"])
 	states := sm.NewStore(dbs["state"], sm.StoreOptions{DiscardABCIResponses: conf.Storage.DiscardABCIResponses})
-	doc := e.genesis.doc()
-	state, doc, err := cmtnode.LoadStateFromDBOrGenesisDocProvider(dbs["state"], func() (*types.GenesisDoc, error) { return doc, nil })
+	state, doc, err := cmtnode.LoadStateFromDBOrGenesisDocProvider(dbs["state"], e.genesis.doc)
 	if err != nil {
 		return fmt.Errorf("loading the engine's state: %w", err)
 	}
-	if err := same(doc, e.genesis.doc()); err != nil {
+	wanted, err := e.genesis.doc()
+	if err != nil {
 		return err
 	}
+	if err := same(doc, wanted); err != nil {
+		return err
+	}
+	e.history = history{blocks: blocks, states: states}
+	if e.history.validators, err = e.genesis.validatorSet(); err != nil {
+		return err
+	}
+	e.kept = newArchives(conf.DBDir(), c.snapshotEvery(), e.history.lightBlock, e.log)
+	e.app.after = func(height int64) (int64, error) { return e.after(height, c.RetainBlocks) }
 
 	e.conns = proxy.NewAppConns(proxy.NewConnSyncLocalClientCreator(e.app), proxy.NopMetrics())
 	e.conns.SetLogger(log)
@@ -120,24 +136,37 @@ func (e *Engine) wire(ctx context.Context, conf *cfg.Config, voter *privval.File
 	}
 	alone := state.Validators.Size() == 1 && state.Validators.HasAddress(self.Address())
 
-	e.pool = mempool.NewCListMempool(conf.Mempool, e.conns.Mempool(), state.LastBlockHeight,
-		mempool.WithPreCheck(sm.TxPreCheck(state)), mempool.WithPostCheck(sm.TxPostCheck(state)))
-	e.pool.EnableTxsAvailable()
-	pool := mempool.NewReactor(conf.Mempool, e.pool, !alone)
-	pool.SetLogger(log)
-	proofs, err := evidence.NewPool(dbs["evidence"], states, blocks)
+	e.app.pool.height = state.LastBlockHeight
+	e.gossip = newGossip(e.take, func() []*ledger.Transaction { return e.app.pool.overdue(offerAgain, maxGossipCount) }, alone, c.quiet, e.log)
+	e.gossip.SetLogger(log)
+	e.app.pool.send = e.gossip.spread
+	trusted, err := e.genesis.trusted()
+	if err != nil {
+		return err
+	}
+	e.past = &past{Store: states, history: e.history, trusted: trusted, host: e.host, known: map[int64]*light.Block{}}
+	proofs, err := evidence.NewPool(dbs["evidence"], e.past, e.past)
 	if err != nil {
 		return fmt.Errorf("opening the pool of evidence: %w", err)
 	}
 	proof := evidence.NewReactor(proofs)
 	proof.SetLogger(log)
-	exec := sm.NewBlockExecutor(states, log, e.conns.Consensus(), e.pool, proofs, blocks,
+	exec := sm.NewBlockExecutor(states, log, e.conns.Consensus(), e.app.pool, proofs, blocks,
 		sm.BlockExecutorWithBlockTimeTolerance(conf.Consensus.BlockTimeTolerance))
-	catchUp := blocksync.NewReactor(!alone, conf.BlockSync.AdaptiveSync, state.Copy(), exec, blocks, self.Address(), 0, blocksync.NopMetrics())
+	var joined int64 // the height of the snapshot by which the node joined, if it has no block yet
+	if blocks.Height() == 0 && state.LastBlockHeight > 0 {
+		if joined, err = states.GetOfflineStateSyncHeight(); err != nil {
+			return fmt.Errorf("reading at which height this node has joined: %w", err)
+		}
+	}
+	catchUp := blocksync.NewReactor(!alone, conf.BlockSync.AdaptiveSync, state.Copy(), exec, blocks, self.Address(), joined, blocksync.NopMetrics())
 	catchUp.SetLogger(log)
-	e.state = cs.NewState(conf.Consensus, state.Copy(), exec, blocks, e.pool, proofs)
+	e.state = cs.NewState(conf.Consensus, state.Copy(), exec, blocks, e.app.pool, proofs)
 	e.state.SetLogger(log)
 	e.state.SetPrivValidator(voter)
+	if c.voter != nil {
+		e.state.SetPrivValidator(c.voter(e, voter))
+	}
 	e.reactor = cs.NewReactor(e.state, !alone)
 	e.reactor.SetLogger(log)
 	e.reactor.SetEventBus(e.events)
@@ -153,13 +182,25 @@ func (e *Engine) wire(ctx context.Context, conf *cfg.Config, voter *privval.File
 	}
 	// The names are the engine's: reactors look each other up by them.
 	e.sw, err = lp2p.NewSwitch(info, host, []lp2p.SwitchReactor{
-		{Name: "MEMPOOL", Reactor: pool},
+		{Name: "MEMPOOL", Reactor: e.gossip},
 		{Name: "BLOCKSYNC", Reactor: boundedSync{catchUp}},
 		{Name: "CONSENSUS", Reactor: e.reactor},
 		{Name: "EVIDENCE", Reactor: proof},
 		{Name: "GREETER", Reactor: newGreeter()},
 	}, cmtp2p.NopMetrics(), peerLog{log})
 	return err
+}
+
+// after takes a snapshot if one is due, and returns the height below which blocks may be deleted, a few at a time; 0 is
+// for none.
+func (e *Engine) after(height, keep int64) (int64, error) {
+	e.kept.offer(e.store, height)
+	base := e.history.blocks.Base()
+	retain, err := e.kept.retain(height, keep)
+	if err != nil || retain <= base {
+		return 0, err
+	}
+	return min(retain, base+maxPrune), nil
 }
 
 // same checks that the network of the data on disk is that of the genesis file.

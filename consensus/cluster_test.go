@@ -34,6 +34,9 @@ type network struct {
 	t       testing.TB
 	genesis *Genesis
 	members []*member
+	payer   crypto.Signer
+	bonds   uint64       // so far
+	filler  int          // studies so far that are there to make blocks
 	log     *slog.Logger // nil for testLog
 }
 
@@ -42,7 +45,8 @@ const testHeartbeat = 2 * time.Second
 func newNetwork(t testing.TB, n int) *network {
 	t.Helper()
 	root := t.TempDir()
-	w := &network{t: t, genesis: &Genesis{ChainID: "test-" + fmt.Sprint(n), Time: time.Now().UTC().Add(-time.Second)}}
+	w := &network{t: t, genesis: &Genesis{ChainID: "test-" + fmt.Sprint(n), Time: time.Now().UTC().Add(-time.Second)}, payer: newKey(t)}
+	w.genesis.Payers = []Payer{{Name: "fund", Key: idOf(t, w.payer), Units: 1_000_000}}
 	addrs := freeAddrs(t, n)
 	var peers []Peer
 	for i := range n {
@@ -51,9 +55,7 @@ func newNetwork(t testing.TB, n int) *network {
 		if m.keys, err = InitKeys(m.dir); err != nil {
 			t.Fatal(err)
 		}
-		if m.key, err = keystore.Generate(keystore.P256); err != nil {
-			t.Fatal(err)
-		}
+		m.key = newKey(t)
 		w.genesis.Validators = append(w.genesis.Validators, Validator{Name: fmt.Sprintf("n%d", i), Key: m.keys.ValidatorKey, Power: 10})
 		peers = append(peers, Peer{ID: m.keys.PeerID, Addr: addrs[i]})
 		w.members = append(w.members, m)
@@ -117,7 +119,10 @@ func (w *network) tryStart(i int) error {
 		log = testLog(i)
 	}
 	var err error
-	if m.store, err = store.Open(filepath.Join(m.dir, "data", "ledger.db"), store.Options{Logger: log}); err != nil {
+	if err = Join(w.t.Context(), m.config, log); err != nil {
+		return err
+	}
+	if m.store, err = store.Open(LedgerDir(m.dir), store.Options{Logger: log}); err != nil {
 		return err
 	}
 	if m.engine, err = New(w.t.Context(), m.config, m.store, log); err != nil {
@@ -201,18 +206,37 @@ func (w *network) must(i int, raw []byte) Receipt {
 	return r
 }
 
-// define makes node i a source.
-func (w *network) define(i int) {
+// bond puts up units for a source.
+func (w *network) bond(i int, source crypto.Signer, units uint64) {
+	w.t.Helper()
+	w.bonds++
+	w.must(i, w.sign(ledger.Bond{Source: keys.Source{ID: idOf(w.t, source)}, Units: units, Sequence: w.bonds}, w.payer))
+}
+
+// define makes node i a source, with a bond for 300,000 studies.
+func (w *network) define(i int) { w.t.Helper(); w.defineWith(i, 1000) }
+
+func (w *network) defineWith(i int, units uint64) {
 	w.t.Helper()
 	m := w.members[i]
+	w.bond(i, m.key, units)
 	proof, err := SignValidatorProof(m.dir, ledger.ValidatorProofMessage(w.genesis.ChainID, keys.Source{ID: idOf(w.t, m.key)}))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.must(i, w.sign(ledger.DefineSource{
 		Endpoints:    ledger.Endpoints{ITI43: "https://n.example/iti43", Openings: "https://n.example/openings"},
-		ValidatorKey: m.keys.ValidatorKey, ValidatorProof: proof, Version: 1,
+		ValidatorKey: m.keys.ValidatorKey, ValidatorProof: proof,
 	}, m.key))
+}
+
+func newKey(t testing.TB) crypto.Signer {
+	t.Helper()
+	k, err := keystore.Generate(keystore.P256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
 }
 
 func idOf(t testing.TB, k crypto.Signer) keys.ID {
@@ -229,7 +253,7 @@ func (w *network) study(i, n int) (ledger.StudyID, []byte) {
 	w.t.Helper()
 	m := w.members[i]
 	id := ledger.NewStudyID([32]byte{byte(i)}, fmt.Sprintf("1.2.3.%d", n))
-	return id, w.sign(ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: id, Owner: keys.Owner{ID: idOf(w.t, m.key)}}}}, m.key)
+	return id, w.sign(ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: id, Owner: keys.Owner{ID: idOf(w.t, m.key)}, Kind: ledger.RecordImaging}}}, m.key)
 }
 
 // agree waits until nodes have the same height, and fails if they then differ in the app hash.

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
 	cs "github.com/cometbft/cometbft/consensus"
 	"github.com/cometbft/cometbft/lp2p"
-	"github.com/cometbft/cometbft/mempool"
 	"github.com/cometbft/cometbft/proxy"
 	"github.com/cometbft/cometbft/types"
 
@@ -33,7 +33,11 @@ type Engine struct {
 	sw      *lp2p.Switch
 	state   *cs.State
 	reactor *cs.Reactor
-	pool    *mempool.CListMempool
+	gossip  *gossip
+	turns   *turns // of verifying and judging what is offered
+	history history
+	past    *past // history for the pool of evidence
+	kept    *archives
 	events  *types.EventBus
 	conns   proxy.AppConns
 	closers []io.Closer // databases, in the order of opening
@@ -61,20 +65,12 @@ func New(ctx context.Context, c Config, s *store.Store, log *slog.Logger) (*Engi
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("consensus: %w", err)
 	}
-	e := &Engine{genesis: *c.Genesis, store: s, log: log, ended: make(chan struct{})}
+	e := &Engine{genesis: *c.Genesis, store: s, log: log, ended: make(chan struct{}), turns: newTurns(max(1, runtime.GOMAXPROCS(0)/2))}
 	if err := e.assemble(ctx, c); err != nil {
 		return nil, errors.Join(fmt.Errorf("consensus: %w", err), e.release())
 	}
 	return e, nil
 }
-
-// OnSeen sets what is called for each transaction that is accepted for a block here, own or gossiped, before it is
-// acknowledged to anyone and long before it is final. It may be called concurrently. Set it before Start.
-func (e *Engine) OnSeen(f func(*ledger.Transaction)) { e.app.seen = f }
-
-// OnFinal sets what is called for each transaction of a block once the block is on disk; err says why if it was
-// refused there. The next block waits for the call. Set it before Start.
-func (e *Engine) OnFinal(f func(tx *ledger.Transaction, r Receipt, err error)) { e.app.final = f }
 
 // Receipt returns the receipt of an accepted transaction, and whether there is one.
 func (e *Engine) Receipt(id ledger.TxID) (Receipt, bool, error) {
@@ -95,6 +91,7 @@ func (e *Engine) Start(context.Context) error {
 	if err := e.sw.Start(); err != nil {
 		return fmt.Errorf("consensus: starting: %w", err)
 	}
+	e.host.Answer(archiveExchange, e.kept.answer)
 	e.host.Start(peers{e.sw})
 	e.phase = isRunning
 	return nil
@@ -164,6 +161,7 @@ func (e *Engine) stop(started bool) error {
 	if started {
 		e.host.Stop() // or its watchdog would repair what is being taken apart
 		err = e.sw.Stop()
+		e.gossip.wait()
 	}
 	return errors.Join(err, e.release())
 }
@@ -171,6 +169,9 @@ func (e *Engine) stop(started bool) error {
 // release stops what New started, in any stage of it.
 func (e *Engine) release() error {
 	var errs []error
+	if e.kept != nil {
+		e.kept.close()
+	}
 	if e.app != nil {
 		e.app.stop()
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"collimate/ledger"
+	"collimate/ledger/light"
 )
 
 // Rules of the chain: every node must have the same, and they count for the genesis hash.
@@ -32,23 +33,87 @@ const (
 	maxPending      = 64 * 1024
 	maxPendingBytes = 64 * maxBlockBytes
 
-	// maxSeen is the number of transactions whose hash is remembered so that they are not checked again.
-	maxSeen = 2 * maxPending
+	// maxPendingOfKey and maxPendingOfKeyBytes bound those of one key: a sixteenth.
+	maxPendingOfKey      = maxPending / 16
+	maxPendingOfKeyBytes = maxPendingBytes / 16
 
-	// maxVerified bounds each of the two generations of verified transactions that are kept between CheckTx, the
-	// proposal and the block, so that a signature is verified once: twice 2,000 of at most 64 KiB, mostly 300 B.
+	// maxBlockOfKey and maxBlockOfKeyBytes are the share of one key in a block that this node proposes. With 256 studies
+	// in each transaction that is some 1,700 of them, whose writing takes the nodes 50 ms: what somebody who floods can
+	// add to the latency of the others.
+	maxBlockOfKey      = 256
+	maxBlockOfKeyBytes = maxBlockBytes / 8
+
+	// maxRecheck bounds the transactions that are judged anew after a block, at some 10 us each.
+	maxRecheck = 256
+
+	// maxTurns and maxTurnsOfLane bound the transactions that wait to be verified or judged, in all and
+	// with the same claimed key or from the same peer. A lane of its own waits for one of each other lane: 50 ms at most.
+	maxTurns       = 1024
+	maxTurnsOfLane = 64
+
+	// maxGossipBytes and maxGossipCount bound a message of transactions, which has at least one of any size.
+	maxGossipBytes = 2 * ledger.MaxTxBytes
+	maxGossipCount = 1024
+
+	// maxGossipQueue bounds the transactions that wait to be sent to a peer, and maxGossipMessages the messages
+	// of a peer that wait to be looked at.
+	maxGossipQueue    = 8 * 1024
+	maxGossipMessages = 16
+
+	// deafness is how long a peer is not listened to that has sent what is no transaction.
+	deafness = 10 * time.Second
+
+	// maxVerified bounds each of the two generations of verified transactions that are kept between a proposal and its
+	// block, so that a signature is verified once: twice 2,000 of at most 64 KiB, mostly 300 B.
 	maxVerified = 2_000
 
 	// maxWaiters bounds the Submits that wait for finality at the same time. One costs a goroutine.
 	maxWaiters = 4096
 
 	// offerAgain is how long a transaction may wait for its block before it is sent to all peers again. Ordinary
-	// finality takes a tenth of it, so that nothing is sent twice in ordinary times.
+	// finality takes a tenth of it, so that nothing is sent twice in ordinary times. But if a message was lost with its
+	// connection, a proposer would not know, and with nothing else to do nobody would ask before the next heartbeat.
 	offerAgain = time.Second
 
 	// maxSyncMessage bounds a block in a catch-up answer: a block, its commit and their framing. The engine's own
 	// bound is 100 MiB, and a reader allocates what is declared.
 	maxSyncMessage = 4 * maxBlockBytes
+
+	// DefaultSnapshotEvery is a snapshot a day on an idle network, and more when there is work.
+	DefaultSnapshotEvery = 8640
+
+	// keptArchives is how many snapshots are kept: one may be on its way to a peer while the next is made.
+	keptArchives = 2
+
+	// archiveRate is how many bytes of snapshots a peer gets a second.
+	archiveRate = 16 << 20
+
+	// MinRetainBlocks is the least that can be retained: what a peer may miss while it restarts.
+	MinRetainBlocks = 100
+
+	// maxPrune bounds the blocks that are deleted with each that is made.
+	maxPrune = 200
+
+	// youngNetwork is the age below which a network is replayed: whoever begins one would wait for the others.
+	youngNetwork = 10 * time.Minute
+
+	// joinPatience is how long a node that joins waits for its peers, before it replays or gives up.
+	joinPatience = 20 * time.Second
+
+	// askAgain is the pause between two rounds of questions to peers.
+	askAgain = 200 * time.Millisecond
+
+	// fetchAhead is how many chunks are under way at a time: 2 MB each, mostly.
+	fetchAhead = 4
+
+	// maxKnownPast bounds the old headers that are remembered for evidence: each is of one accusation.
+	maxKnownPast = 16
+
+	// maxBlocksFile bounds the two light blocks of an archive.
+	maxBlocksFile = 2 * (4 + light.MaxBlockBytes)
+
+	// maxFails is how often a peer may fail to give a chunk before another is asked for good.
+	maxFails = 3
 
 	// maxName bounds a validator's name and a moniker, in bytes.
 	maxName = 64
@@ -75,6 +140,9 @@ const (
 	// the larger part of a block.
 	gossipSleep = 10 * time.Millisecond
 
+	// gossipRest is the pause between two messages of transactions to a peer, in which more gather.
+	gossipRest = 5 * time.Millisecond
+
 	// DefaultHeartbeat is the interval between empty blocks. It is what chain time lags behind the clock on an
 	// idle network, so it must be well below any staleness bound. MinHeartbeat and MaxHeartbeat are what Config takes.
 	DefaultHeartbeat = 10 * time.Second
@@ -85,6 +153,3 @@ const (
 	// is about to commit, and one in flight.
 	blocksBehind = 2
 )
-
-// maxTx is the largest transaction that a block can hold.
-const maxTx = ledger.MaxTxBytes

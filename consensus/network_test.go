@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"slices"
@@ -123,7 +124,7 @@ func TestForeignChain(t *testing.T) {
 	}
 	foreign := stranger.members[0]
 	foreign.config.Peers = w.members[0].config.Peers
-	foreign.config.Genesis = &Genesis{ChainID: w.genesis.ChainID, Time: w.genesis.Time.Add(time.Second), Validators: stranger.genesis.Validators}
+	foreign.config.Genesis = &Genesis{ChainID: w.genesis.ChainID, Time: w.genesis.Time.Add(time.Second), Validators: stranger.genesis.Validators, Payers: w.genesis.Payers}
 	var log syncBuffer
 	w.log = slog.New(slog.NewTextHandler(&log, nil))
 	w.start(0, 1)
@@ -156,7 +157,7 @@ func TestRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	twice := w.sign(ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: id, Owner: keys.Owner{ID: keys.ID{1}}}}}, key)
+	twice := w.sign(ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: id, Owner: keys.Owner{ID: keys.ID{1}}, Kind: ledger.RecordImaging}}}, key)
 	for _, test := range []struct {
 		name string
 		raw  []byte
@@ -173,9 +174,11 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", test.name, err, test.want)
 		}
 		// A peer that gossips it gets no further.
-		got, err := w.members[0].engine.app.CheckTx(t.Context(), &abci.RequestCheckTx{Tx: test.raw})
-		if err != nil || got.Code == codeOK || string(got.Data) != string(test.want) {
-			t.Errorf("%s: CheckTx gave %v, %v, want %s", test.name, got, err, test.want)
+		if err := w.members[0].engine.take(t.Context(), test.raw, "peer"); ledger.CodeOf(err) != test.want {
+			t.Errorf("%s from a peer: got %v, want %s", test.name, err, test.want)
+		}
+		if n := w.members[0].engine.app.pool.Size(); n != 0 {
+			t.Errorf("%s: %d transactions wait for a block, want none", test.name, n)
 		}
 	}
 
@@ -194,13 +197,16 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestProposals votes on proposals, good and bad.
+// TestProposals makes proposals and votes on them, good and bad.
 func TestProposals(t *testing.T) {
 	w := newNetwork(t, 1)
 	w.start(0)
 	w.ready(0, 0)
+	w.define(0)
 	app := w.members[0].engine.app
-	_, good := w.study(0, 1) // its source is unknown, which is for the block to find out
+	_, good := w.study(0, 1)
+	_, again := w.study(0, 1) // other bytes, the same study
+	stranger := w.sign(ledger.UpdateSource{Version: 2, Endpoints: ledger.Endpoints{ITI43: "https://n.example/"}}, newKey(t))
 	for _, test := range []struct {
 		name string
 		txs  [][]byte
@@ -208,6 +214,7 @@ func TestProposals(t *testing.T) {
 	}{
 		{"empty", nil, abci.ResponseProcessProposal_ACCEPT},
 		{"good", [][]byte{good}, abci.ResponseProcessProposal_ACCEPT},
+		{"refused by the state, which is for the block to find out", [][]byte{good, again, stranger}, abci.ResponseProcessProposal_ACCEPT},
 		{"garbage", [][]byte{good, []byte("x")}, abci.ResponseProcessProposal_REJECT},
 	} {
 		got, err := app.ProcessProposal(t.Context(), &abci.RequestProcessProposal{Txs: test.txs})
@@ -215,9 +222,62 @@ func TestProposals(t *testing.T) {
 			t.Errorf("%s: got %v, %v, want %v", test.name, got, err, test.want)
 		}
 	}
-	got, err := app.PrepareProposal(t.Context(), &abci.RequestPrepareProposal{Txs: [][]byte{[]byte("x"), good, good}, MaxTxBytes: txSize(good)})
-	if err != nil || len(got.Txs) != 1 || !bytes.Equal(got.Txs[0], good) {
-		t.Errorf("preparing garbage and one too many: got %d transactions, %v, want the first good one", len(got.GetTxs()), err)
+	head := app.store.Snapshot()
+	defer head.Close()
+	_, more := w.study(0, 2)
+	for _, test := range []struct {
+		name   string
+		height int64
+		most   int64
+		want   [][]byte
+	}{
+		{"room for all", head.Height() + 1, 1 << 20, [][]byte{good, more}},
+		{"room for one", head.Height() + 1, txSize(good), [][]byte{good}},
+		{"another height, whose state there is not", head.Height() + 2, 1 << 20, nil},
+	} {
+		got, err := app.PrepareProposal(t.Context(), &abci.RequestPrepareProposal{
+			Txs: [][]byte{[]byte("x"), good, again, stranger, more}, MaxTxBytes: test.most, Height: test.height, Time: time.Now()})
+		if err != nil || !slices.EqualFunc(got.GetTxs(), test.want, bytes.Equal) {
+			t.Errorf("%s: got %d transactions, %v, want %d", test.name, len(got.GetTxs()), err, len(test.want))
+		}
+	}
+}
+
+// TestTwins submits two transactions of which only one can be true: one becomes final, the other is refused without ever
+// standing in a block, where it would cost everybody and its signer nothing.
+func TestTwins(t *testing.T) {
+	w := newNetwork(t, 4)
+	var mu sync.Mutex
+	var blocks []Block
+	w.members[0].config.OnCommit = func(b Block) { mu.Lock(); defer mu.Unlock(); blocks = append(blocks, b) }
+	w.start(0, 1, 2, 3)
+	w.ready(3, 0, 1, 2, 3)
+	w.define(0)
+	w.agree(w.members[0].engine.Status().Height, 0, 1, 2, 3)
+	for n := range 8 {
+		errs := make(chan error, 2)
+		for twin := range 2 {
+			_, raw := w.study(0, n)
+			go func() { _, err := w.submit((n+twin)%4, raw); errs <- err }()
+		}
+		if a, b := <-errs, <-errs; (a == nil) == (b == nil) || ledger.CodeOf(errors.Join(a, b)) != ledger.CodeStudyExists {
+			t.Errorf("got %v and %v, want one final and one %s", a, b, ledger.CodeStudyExists)
+		}
+	}
+	for i, m := range w.members {
+		eventually(t, 10*time.Second, fmt.Sprintf("the pool of node %d is empty", i), func() bool { return m.engine.app.pool.Size() == 0 })
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for i, b := range blocks {
+		if i > 0 && b.Height != blocks[i-1].Height+1 {
+			t.Errorf("block %d was reported after block %d", b.Height, blocks[i-1].Height)
+		}
+		for _, r := range b.Results {
+			if r.Err != nil {
+				t.Errorf("block %d has a transaction that was refused: %v", b.Height, r.Err)
+			}
+		}
 	}
 }
 

@@ -18,7 +18,8 @@ import (
 //	key    TxID                     32 bytes
 //	value  height, block time       8 + 8 bytes, big endian; Unix nanoseconds
 //
-// A transaction that is sent again gets its receipt from here, for as long as the chain lives.
+// A transaction that is sent again gets its receipt from here, for as long as the chain lives. A node that joined by a
+// snapshot has those from then on.
 type receipts struct{ db *pebble.DB }
 
 func openReceipts(dir string, cache *pebble.Cache, log *slog.Logger) (*receipts, error) {
@@ -35,16 +36,16 @@ func openReceipts(dir string, cache *pebble.Cache, log *slog.Logger) (*receipts,
 }
 
 // add writes the receipts of a block and waits for the disk.
-func (r *receipts) add(results []result) error {
+func (r *receipts) add(block Block) error {
 	b := r.db.NewBatch()
 	defer b.Close()
-	for _, x := range results {
-		if x.err != nil {
+	value := binary.BigEndian.AppendUint64(nil, uint64(block.Height))
+	value = binary.BigEndian.AppendUint64(value, uint64(block.Time.UnixNano()))
+	for _, x := range block.Results {
+		if x.Err != nil {
 			continue
 		}
-		v := binary.BigEndian.AppendUint64(nil, uint64(x.receipt.Height))
-		v = binary.BigEndian.AppendUint64(v, uint64(x.receipt.Time.UnixNano()))
-		if err := b.Set(x.tx.ID[:], v, nil); err != nil {
+		if err := b.Set(x.Tx.ID[:], value, nil); err != nil {
 			return fmt.Errorf("writing receipts: %w", err)
 		}
 	}

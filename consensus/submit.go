@@ -2,14 +2,12 @@ package consensus
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
-	"github.com/cometbft/cometbft/mempool"
 	cmtp2p "github.com/cometbft/cometbft/p2p"
-	protomem "github.com/cometbft/cometbft/proto/tendermint/mempool"
 
 	"collimate/ledger"
 )
@@ -109,7 +107,8 @@ func (e *Engine) Submit(ctx context.Context, raw []byte) (Receipt, error) {
 		return Receipt{}, err
 	}
 	defer e.calls.Done()
-	tx, err := e.app.parse(raw)
+	lane := laneOf(raw)
+	tx, err := e.verify(ctx, raw, lane)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -128,28 +127,78 @@ func (e *Engine) Submit(ctx context.Context, raw []byte) (Receipt, error) {
 	if r, ok, err := e.app.receipts.get(tx.ID); ok || err != nil {
 		return r, err
 	}
-	// A refusal comes through done. One that is in the cache is waiting already, or another Submit of it is being
-	// checked at this moment; either way done will tell.
-	err = e.pool.CheckTx(tx.Raw, nil, mempool.TxInfo{})
-	switch {
-	case err == nil, errors.Is(err, mempool.ErrTxInCache):
-	case errors.As(err, new(mempool.ErrMempoolIsFull)):
-		return Receipt{}, ErrBusy
+	if err := e.offer(ctx, tx, lane, ""); err != nil {
+		return Receipt{}, err
+	}
+	select {
+	case o := <-done:
+		return o.receipt, o.err
+	case <-ctx.Done():
+	}
+	select { // both may have come to pass
+	case o := <-done:
+		return o.receipt, o.err
 	default:
-		return Receipt{}, fmt.Errorf("offering the transaction: %w", err)
+		return Receipt{}, fmt.Errorf("%w: %w", ErrNotFinal, ctx.Err())
 	}
-	again := time.NewTicker(offerAgain)
-	defer again.Stop()
-	for {
-		select {
-		case o := <-done:
-			return o.receipt, o.err
-		case <-ctx.Done():
-			return Receipt{}, fmt.Errorf("%w: %w", ErrNotFinal, ctx.Err())
-		case <-again.C:
-			// The engine sends a transaction to each peer once. If that was lost with a connection, a proposer
-			// would not know of it, and with nothing else to do nobody would ask before the next heartbeat.
-			e.sw.BroadcastAsync(cmtp2p.Envelope{ChannelID: mempool.MempoolChannel, Message: &protomem.Txs{Txs: [][]byte{tx.Raw}}})
-		}
+}
+
+// Offer is Submit without the wait: the transaction waits for a block here, or is final already.
+func (e *Engine) Offer(ctx context.Context, raw []byte) (ledger.TxID, error) {
+	if err := e.running(); err != nil {
+		return ledger.TxID{}, err
 	}
+	defer e.calls.Done()
+	lane := laneOf(raw)
+	tx, err := e.verify(ctx, raw, lane)
+	if err != nil {
+		return ledger.TxID{}, err
+	}
+	if _, ok, err := e.app.receipts.get(tx.ID); ok || err != nil {
+		return tx.ID, err
+	}
+	if e.catchingUp() {
+		return ledger.TxID{}, ErrCatchingUp
+	}
+	return tx.ID, e.offer(ctx, tx, lane, "")
+}
+
+// take takes a transaction from a peer.
+func (e *Engine) take(ctx context.Context, raw []byte, from cmtp2p.ID) error {
+	if e.app.pool.get(sha256.Sum256(raw)) != nil {
+		return nil
+	}
+	tx, err := e.verify(ctx, raw, string(from))
+	if err != nil {
+		return err
+	}
+	return e.offer(ctx, tx, string(from), from)
+}
+
+// offer lets the state judge a transaction, when it is its turn, and puts it into the pool.
+func (e *Engine) offer(ctx context.Context, tx *ledger.Transaction, lane string, from cmtp2p.ID) error {
+	if err := e.turns.take(ctx, lane); err != nil {
+		return err
+	}
+	x, err := e.app.pool.judge(tx)
+	e.turns.give() // what follows may wait for the disk
+	if err != nil {
+		return err
+	}
+	return e.app.pool.offer(x, from)
+}
+
+// verify parses what is offered. Unless it was verified before, it waits for its turn.
+func (e *Engine) verify(ctx context.Context, raw []byte, lane string) (*ledger.Transaction, error) {
+	if len(raw) > ledger.MaxTxBytes {
+		return e.app.parse(raw)
+	}
+	if tx := e.app.recall(raw); tx != nil {
+		return tx, nil
+	}
+	if err := e.turns.take(ctx, lane); err != nil {
+		return nil, err
+	}
+	defer e.turns.give()
+	return e.app.verified.parse(e.genesis.ChainID, raw)
 }

@@ -2,6 +2,9 @@ package consensus
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,16 +18,26 @@ import (
 	"time"
 
 	"collimate/keys"
-	"collimate/keys/keystore"
 	"collimate/ledger"
 )
 
 func testGenesis(n int) Genesis {
 	g := Genesis{ChainID: "test", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	for i := range n {
-		g.Validators = append(g.Validators, Validator{Name: "v", Key: ledger.ValidatorKey{1, byte(i), byte(i >> 8)}, Power: 10})
+		seed := make([]byte, ed25519.SeedSize)
+		binary.BigEndian.PutUint32(seed, uint32(i))
+		key := ledger.ValidatorKey(ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey))
+		g.Validators = append(g.Validators, Validator{Name: "v", Key: key, Power: 10})
 	}
+	g.Payers = payers(2)
 	return g
+}
+
+func payers(n int) (all []Payer) {
+	for i := range n {
+		all = append(all, Payer{Name: "p", Key: keys.ID{2, byte(i)}, Units: 1000})
+	}
+	return all
 }
 
 func TestGenesisValidate(t *testing.T) {
@@ -42,12 +55,24 @@ func TestGenesisValidate(t *testing.T) {
 		{"most validators", func(g *Genesis) { *g = testGenesis(ledger.MaxValidators) }, true},
 		{"one validator more", func(g *Genesis) { *g = testGenesis(ledger.MaxValidators + 1) }, false},
 		{"same key", func(g *Genesis) { g.Validators[1].Key = g.Validators[0].Key }, false},
+		{"unsound key", func(g *Genesis) { g.Validators[1].Key = ledger.ValidatorKey{1} }, false},
 		{"no key", func(g *Genesis) { g.Validators[1].Key = ledger.ValidatorKey{} }, false},
 		{"no power", func(g *Genesis) { g.Validators[0].Power = 0 }, false},
 		{"most power", func(g *Genesis) { g.Validators[0].Power = maxPower }, true},
 		{"more power", func(g *Genesis) { g.Validators[0].Power = maxPower + 1 }, false},
 		{"longest name", func(g *Genesis) { g.Validators[0].Name = strings.Repeat("n", maxName) }, true},
 		{"longer name", func(g *Genesis) { g.Validators[0].Name = strings.Repeat("n", maxName+1) }, false},
+		{"no payers", func(g *Genesis) { g.Payers = nil }, false},
+		{"most payers", func(g *Genesis) { g.Payers = payers(ledger.MaxPayers) }, true},
+		{"one payer more", func(g *Genesis) { g.Payers = payers(ledger.MaxPayers + 1) }, false},
+		{"same payer", func(g *Genesis) { g.Payers[1].Key = g.Payers[0].Key }, false},
+		{"payer without a key", func(g *Genesis) { g.Payers[1].Key = keys.ID{} }, false},
+		{"payer without units", func(g *Genesis) { g.Payers[0].Units = 0 }, false},
+		{"most units", func(g *Genesis) { g.Payers[0].Units = ledger.MaxUnits }, true},
+		{"one unit more", func(g *Genesis) { g.Payers[0].Units = ledger.MaxUnits + 1 }, false},
+		{"payer with a longer name", func(g *Genesis) { g.Payers[0].Name = strings.Repeat("n", maxName+1) }, false},
+		{"params", func(g *Genesis) { p := ledger.DefaultParams(); g.Params = &p }, true},
+		{"params out of bounds", func(g *Genesis) { p := ledger.DefaultParams(); p.SavedDays = 0; g.Params = &p }, false},
 	} {
 		g := testGenesis(4)
 		test.change(&g)
@@ -79,7 +104,7 @@ func TestGenesisFile(t *testing.T) {
 		t.Errorf("hash of what was loaded: got %x, %v, want %x", b, err, a)
 	}
 	// Frozen: nodes that differ here do not talk to each other.
-	if want := "ed360f4615dfff6c11b80927072762a4f1e566248f78dd8a8967bc1689b738a7"; fmt.Sprintf("%x", a) != want {
+	if want := "b697a5753d9991aaeca021225dc48b948455daa4b67120fbd979e3db1fe9d886"; fmt.Sprintf("%x", a) != want {
 		t.Errorf("hash: got %x, want %s", a, want)
 	}
 	for _, bad := range []string{"", "{}", `{"chain_id":"c","extra":1}`, "[]"} {
@@ -93,6 +118,60 @@ func TestGenesisFile(t *testing.T) {
 	}
 	if _, err := ParseGenesis(append(doc, "{}"...)); err == nil {
 		t.Error("something after the object was accepted")
+	}
+
+	// Every part of it counts.
+	hashes := map[[32]byte]string{a: "itself"}
+	for name, change := range map[string]func(*Genesis){
+		"time":      func(g *Genesis) { g.Time = g.Time.Add(1) },
+		"power":     func(g *Genesis) { g.Validators[0].Power++ },
+		"units":     func(g *Genesis) { g.Payers[0].Units++ },
+		"payer":     func(g *Genesis) { g.Payers[0].Key[0]++ },
+		"name":      func(g *Genesis) { g.Payers[0].Name = "q" },
+		"one param": func(g *Genesis) { p := ledger.DefaultParams(); p.JailTime++; g.Params = &p },
+	} {
+		other := testGenesis(2)
+		change(&other)
+		h, err := other.Hash()
+		if was := hashes[h]; was != "" || err != nil {
+			t.Errorf("another %s: the hash is that of %s, %v", name, was, err)
+		}
+		hashes[h] = name
+	}
+	defaults := ledger.DefaultParams()
+	g.Params = &defaults
+	if b, err := g.Hash(); a != b || err != nil {
+		t.Errorf("with the default params: hash %x, %v, want %x", b, err, a)
+	}
+}
+
+// TestGenesisParams leaves out a param, and adds one.
+func TestGenesisParams(t *testing.T) {
+	g := testGenesis(1)
+	p := ledger.DefaultParams()
+	p.AbsenceForfeit = 0
+	g.Params = &p
+	doc, err := json.Marshal(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ParseGenesis(doc)
+	if err != nil || *got.Params != p {
+		t.Errorf("got %+v, %v, want %+v", got, err, p)
+	}
+	for _, bad := range []struct{ old, new string }{
+		{`,"absence_forfeit":0`, ``},
+		{`"jail_time":3600,`, ``},
+		{`"jail_time":3600,`, `"jail_time":3600,"extra":1,`},
+		{`"jail_time":3600,`, `"jail_time":0,`},
+	} {
+		changed := strings.Replace(string(doc), bad.old, bad.new, 1)
+		if changed == string(doc) {
+			t.Fatalf("%s is not in the genesis: %s", bad.old, doc)
+		}
+		if _, err := ParseGenesis([]byte(changed)); err == nil {
+			t.Errorf("%q for %q was accepted", bad.new, bad.old)
+		}
 	}
 }
 
@@ -187,6 +266,13 @@ func TestConfigValidate(t *testing.T) {
 		{"no directory", func(c *Config) { c.Dir = "" }, false},
 		{"no genesis", func(c *Config) { c.Genesis = nil }, false},
 		{"bad peer", func(c *Config) { c.Peers = []Peer{{}} }, false},
+		{"replay", func(c *Config) { c.Sync = SyncReplay }, true},
+		{"another way to join", func(c *Config) { c.Sync = "fast" }, false},
+		{"first header trusted", func(c *Config) { c.Trust = &TrustedHeader{Height: 1} }, true},
+		{"no header trusted", func(c *Config) { c.Trust = &TrustedHeader{} }, false},
+		{"fewest blocks", func(c *Config) { c.RetainBlocks = MinRetainBlocks }, true},
+		{"fewer blocks", func(c *Config) { c.RetainBlocks = MinRetainBlocks - 1 }, false},
+		{"fewer than none", func(c *Config) { c.RetainBlocks = -1 }, false},
 		{"long moniker", func(c *Config) { c.Moniker = strings.Repeat("m", maxName+1) }, false},
 	} {
 		c := Config{Dir: "d", Genesis: &g}
@@ -256,23 +342,25 @@ func TestWaiters(t *testing.T) {
 }
 
 func TestVerified(t *testing.T) {
-	key, err := keystore.Generate(keystore.Ed25519)
-	if err != nil {
-		t.Fatal(err)
+	key := newKey(t)
+	sign := func(epoch uint64) []byte {
+		t.Helper()
+		raw, err := ledger.Sign(nil, "test", ledger.RevokeAccess{All: true, Epoch: epoch}, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
 	}
-	raw, err := ledger.Sign(nil, "test", ledger.RevokeAccess{All: true}, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := sign(0)
 	v := newVerified()
 	first, err := v.parse("test", raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if second, err := v.parse("test", bytes.Clone(raw)); second != first || err != nil {
-		t.Errorf("a second parse verified again: %v", err)
-	}
 	raw[len(raw)-1] ^= 1 // the memory keeps its own bytes
+	if got := v.get(first.ID); got != first || sha256.Sum256(got.Raw) != first.ID {
+		t.Error("what was verified is not remembered")
+	}
 	if _, err := v.parse("test", raw); ledger.CodeOf(err) != ledger.CodeBadSignature {
 		t.Errorf("got %v, want %s", err, ledger.CodeBadSignature)
 	}
@@ -280,20 +368,12 @@ func TestVerified(t *testing.T) {
 		t.Errorf("%d transactions are remembered, want 1: a bad one must not be", len(v.young))
 	}
 	for i := range maxVerified {
-		v.young[[32]byte{1, byte(i), byte(i >> 8)}] = first
+		v.young[ledger.TxID{1, byte(i), byte(i >> 8)}] = first
 	}
-	raw[len(raw)-1] ^= 1
-	if _, err := v.parse("test", raw); err != nil {
+	if _, err := v.parse("test", sign(1)); err != nil {
 		t.Fatal(err)
 	}
-	other, err := ledger.Sign(nil, "test", ledger.RevokeAccess{All: true, Epoch: 1}, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := v.parse("test", other); err != nil {
-		t.Fatal(err)
-	}
-	if len(v.young) != 1 || len(v.old) < maxVerified {
+	if len(v.young) != 1 || len(v.old) < maxVerified || v.get(first.ID) != first {
 		t.Errorf("%d young and %d old, want 1 and at least %d", len(v.young), len(v.old), maxVerified)
 	}
 }
@@ -307,10 +387,10 @@ func TestReceipts(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678_901_234, time.UTC)
 	good, refused := ledger.TxID{1}, ledger.TxID{2}
 	want := Receipt{TxID: good, Height: 9, Time: at}
-	err = r.add([]result{
-		{tx: &ledger.Transaction{ID: good}, receipt: want},
-		{tx: &ledger.Transaction{ID: refused}, receipt: Receipt{TxID: refused, Height: 9, Time: at}, err: &ledger.Error{}},
-	})
+	err = r.add(Block{Height: 9, Time: at, Results: []Result{
+		{Tx: &ledger.Transaction{ID: good}},
+		{Tx: &ledger.Transaction{ID: refused}, Err: &ledger.Error{}},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,48 +1,45 @@
 package consensus
 
 import (
-	"crypto/sha256"
+	"bytes"
 	"sync"
 
 	"collimate/ledger"
 )
 
-// verified remembers transactions of one chain whose signature was good, so that CheckTx, the proposal and the block
-// cost one verification together. It keeps two generations of maxVerified: when the young one is full it becomes the
+// verified remembers transactions of one chain whose signature was good, so that offer, proposal and block cost one
+// verification together. It keeps two generations of maxVerified: when the young one is full it becomes the
 // old one.
 type verified struct {
 	mu         sync.Mutex
-	young, old map[[32]byte]*ledger.Transaction // by SHA-256 of the bytes
+	young, old map[ledger.TxID]*ledger.Transaction
 }
 
 func newVerified() *verified {
-	return &verified{young: map[[32]byte]*ledger.Transaction{}}
+	return &verified{young: map[ledger.TxID]*ledger.Transaction{}}
 }
 
-// parse is ledger.Parse with a memory. The transaction is shared: nobody may change it.
-func (v *verified) parse(chainID string, raw []byte) (*ledger.Transaction, error) {
-	if len(raw) > ledger.MaxTxBytes {
-		return ledger.Parse(chainID, raw) // refuses it, for less than a hash
-	}
-	sum := sha256.Sum256(raw)
+// get returns a transaction by the SHA-256 of its bytes, nil if it is not remembered. It is shared: nobody may change it.
+func (v *verified) get(id ledger.TxID) *ledger.Transaction {
 	v.mu.Lock()
-	tx := v.young[sum]
-	if tx == nil {
-		tx = v.old[sum]
+	defer v.mu.Unlock()
+	if tx := v.young[id]; tx != nil {
+		return tx
 	}
-	v.mu.Unlock()
-	if tx != nil {
-		return tx, nil
-	}
-	tx, err := ledger.Parse(chainID, append([]byte{}, raw...)) // the engine may reuse its buffer
+	return v.old[id]
+}
+
+// parse is ledger.Parse, and remembers what was good.
+func (v *verified) parse(chainID string, raw []byte) (*ledger.Transaction, error) {
+	tx, err := ledger.Parse(chainID, bytes.Clone(raw)) // the engine may reuse its buffer
 	if err != nil {
 		return nil, err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.young) >= maxVerified {
-		v.old, v.young = v.young, map[[32]byte]*ledger.Transaction{}
+		v.old, v.young = v.young, map[ledger.TxID]*ledger.Transaction{}
 	}
-	v.young[sum] = tx
+	v.young[tx.ID] = tx
 	return tx, nil
 }

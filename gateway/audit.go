@@ -33,7 +33,7 @@ func (s *Source) audit(ctx context.Context, caller xua.Caller, verdicts []verdic
 		Time:       s.config.Now(),
 		Origin:     s.origin(),
 		Repository: local(s.Endpoints().ITI43),
-		Consumer:   atna.Node{UserID: caller.Key.String(), Address: caller.Address},
+		Consumer:   recipient(caller),
 		Requestors: requestors(caller),
 	}
 	for _, v := range verdicts {
@@ -119,6 +119,14 @@ func record(ctx context.Context, to atna.Recorder, messages []atna.Message) erro
 		}
 	}
 	return nil
+}
+
+// recipient is where an answer goes. ITI TF-2: 3.43.6.1.2
+func recipient(caller xua.Caller) atna.Node {
+	if caller.ReplyTo != "" {
+		return remote(caller.ReplyTo)
+	}
+	return atna.Node{UserID: caller.Key.String(), Address: caller.Address}
 }
 
 // local and remote describe the two ends of an exchange.

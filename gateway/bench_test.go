@@ -39,7 +39,7 @@ func BenchmarkRetrieve(b *testing.B) {
 	listener := listen(b)
 	plainURL := "https://" + listener.Addr().String() + "/study.zip"
 	serve(b, listener, http.FileServer(http.Dir(filepath.Dir(file))), w.source.TLSConfig())
-	plain := gateway.PinnedClient(w.north.id, nil)
+	plain := gateway.PinnedClient(nil, w.north.id)
 
 	client := w.client(south.party)
 	direct := func() {

@@ -23,8 +23,8 @@ func TestConformance(t *testing.T) {
 
 	target := conformance.Target{
 		SourceURL: w.url, ConsumerURL: south.url,
-		SourceTLS:          gateway.PinnedTLS(w.north.id, south.tls()),
-		StrangerTLS:        gateway.PinnedTLS(w.north.id, stranger.tls()),
+		SourceTLS:          gateway.PinnedTLS(south.tls(), w.north.id),
+		StrangerTLS:        gateway.PinnedTLS(stranger.tls(), w.north.id),
 		ConsumerTLS:        south.clientTLS,
 		RepositoryUniqueID: w.ticket.RepositoryUniqueID,
 		Studies:            []string{w.ticket.Documents[ledger.DocumentStudy]},

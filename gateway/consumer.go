@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ type ConsumerConfig struct {
 	Ledger      Ledger
 	Audit       atna.Recorder
 	Logger      *slog.Logger
+	Async       *soap.Async      // as in SourceConfig; optional
 	Now         func() time.Time // time.Now when nil
 }
 
@@ -39,7 +41,13 @@ type Consumer struct {
 	tls    tls.Certificate
 
 	mu      sync.Mutex
-	clients map[keys.Source]*xds.Client // guarded by mu
+	clients map[keys.Source]pinned // guarded by mu
+}
+
+// pinned is a client for a source, and the keys that it accepts.
+type pinned struct {
+	to     []keys.ID
+	client *xds.Client
 }
 
 var _ xds.Repository = (*Consumer)(nil)
@@ -63,7 +71,7 @@ func NewConsumer(c ConsumerConfig) (*Consumer, error) {
 		config:  c,
 		id:      keys.Grantee{ID: id},
 		tls:     tls.Certificate{Certificate: [][]byte{c.Certificate.Raw}, PrivateKey: c.Key, Leaf: c.Certificate},
-		clients: map[keys.Source]*xds.Client{},
+		clients: map[keys.Source]pinned{},
 	}, nil
 }
 
@@ -145,7 +153,7 @@ func (c *Consumer) resolve(requests []xds.DocumentRequest) ([]*group, *xds.Retri
 
 // ask sends the part of a request that a source answers.
 func (c *Consumer) ask(ctx context.Context, g *group) (*xds.RetrieveResponse, error) {
-	client, err := c.client(g.source.ID)
+	client, err := c.client(g.source)
 	if err != nil {
 		return nil, err
 	}
@@ -182,11 +190,12 @@ func (c heldContent) Close() error {
 }
 
 // client returns the client for a source: TLS pinned to the source's key, requests signed with ours.
-func (c *Consumer) client(source keys.Source) (*xds.Client, error) {
+func (c *Consumer) client(source *ledger.SourceRecord) (*xds.Client, error) {
+	pins := source.TLSKeys(c.config.Now())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if client, ok := c.clients[source]; ok {
-		return client, nil
+	if p, ok := c.clients[source.ID]; ok && slices.Equal(p.to, pins) {
+		return p.client, nil
 	}
 	signer, err := wss.NewSigner(c.config.Key, c.config.Certificate, c.config.Now, rand.Reader)
 	if err != nil {
@@ -195,8 +204,8 @@ func (c *Consumer) client(source keys.Source) (*xds.Client, error) {
 	if len(c.clients) >= maxClients {
 		clear(c.clients) // idle connections close by themselves
 	}
-	client := &xds.Client{SOAP: &soap.Client{HTTP: PinnedClient(source.ID, &c.tls), Signer: signer}}
-	c.clients[source] = client
+	client := &xds.Client{SOAP: &soap.Client{HTTP: PinnedClient(&c.tls, pins...), Signer: signer}}
+	c.clients[source.ID] = pinned{pins, client}
 	return client, nil
 }
 

@@ -22,6 +22,7 @@ const (
 // offer is one document, ready to be streamed; its size is known and no instance has been read.
 type offer struct {
 	study    ledger.StudyID
+	kind     ledger.DocumentKind
 	mimeType string
 	size     int64
 	write    func(ctx context.Context, w io.Writer) (int64, error)
@@ -38,7 +39,7 @@ func (s *Source) offer(ctx context.Context, v *verdict, prepared map[string]offe
 	if err != nil {
 		return offer{}, err
 	}
-	o := offer{study: v.study.StudyID, listing: listing}
+	o := offer{study: v.study.StudyID, kind: v.document.Kind, listing: listing}
 	switch v.document.Kind {
 	case ledger.DocumentStudy:
 		archive, err := pdi.New(listing)
@@ -106,7 +107,7 @@ func (c *sourceContent) Next() (int, io.WriterTo, error) {
 	c.next++
 	o := c.offers[i]
 	if i > 0 { // the first one was decided on a moment ago
-		if err := c.source.recheck(c.caller, o.study); err != nil {
+		if err := c.source.recheck(c.caller, o.study, o.kind); err != nil {
 			return 0, nil, err
 		}
 	}

@@ -21,12 +21,12 @@ func (w *world) must(err error) {
 }
 
 // pinnedWithout returns a client that shows no certificate.
-func pinnedWithout(id keys.ID) *http.Client { return gateway.PinnedClient(id, nil) }
+func pinnedWithout(id keys.ID) *http.Client { return gateway.PinnedClient(nil, id) }
 
 // signing returns the independent client, signing as p with one thing broken.
 func (w *world) signing(p party, b conformance.Breakage) *conformance.SigningConsumer {
 	return &conformance.SigningConsumer{
-		Consumer: conformance.Consumer{HTTP: conformance.NewHTTPClient(gateway.PinnedTLS(w.north.id, p.tls()))},
+		Consumer: conformance.Consumer{HTTP: conformance.NewHTTPClient(gateway.PinnedTLS(p.tls(), w.north.id))},
 		Identity: p.identity(), Break: b,
 	}
 }
@@ -43,11 +43,11 @@ func (w *world) otherSource() keys.Source {
 func (w *world) define(p party) (keys.Source, party) {
 	w.t.Helper()
 	source := keys.Source{ID: p.id}
+	w.chain.bond(p.id)
 	w.chain.sign(p.key, ledger.DefineSource{
 		Endpoints:      ledger.Endpoints{ITI43: "https://east.example/xds", Openings: "https://east.example/openings"},
 		ValidatorKey:   [32]byte(spareValidator.Public().(ed25519.PublicKey)),
 		ValidatorProof: [64]byte(ed25519.Sign(spareValidator, ledger.ValidatorProofMessage(chainID, source))),
-		Version:        1,
 	})
 	return source, p
 }
@@ -59,12 +59,12 @@ func (w *world) foreignStudy(grantee party) (documentUniqueID string) {
 	_, east := w.define(newParty(w.t, "east"))
 	s := catalog.Study{StudyInstanceUID: w.ticket.StudyInstanceUID, Salt: [32]byte{7}}
 	s.StudyID = ledger.NewStudyID(s.Salt, s.StudyInstanceUID)
-	w.chain.sign(east.key, ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: s.StudyID, Owner: keys.Owner{ID: w.patient.id}}}})
+	w.chain.sign(east.key, ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: s.StudyID, Owner: keys.Owner{ID: w.patient.id}, Kind: ledger.RecordImaging}}})
 	var blind [32]byte
 	rand.Read(blind[:])
 	g := keys.Grantee{ID: grantee.id}
-	w.chain.sign(w.patient.key, ledger.AllowAccess{Study: s.StudyID, Commitment: ledger.NewCommitment(blind, g, s.StudyID), NotAfter: w.chain.now().Add(time.Hour).Unix()})
-	w.must(w.catalog.PutOpening(s.StudyID, g, blind))
+	w.chain.sign(w.patient.key, ledger.AllowAccess{Study: s.StudyID, Commitment: ledger.NewCommitment(blind, g, s.StudyID), NotAfter: w.chain.now().Add(time.Hour).Unix(), Scope: ledger.ScopeAll})
+	w.must(w.catalog.PutOpening(s.StudyID, g, ledger.Opening{Blind: blind}))
 	documentUniqueID = ledger.DocumentUniqueID(s.StudyID, ledger.DocumentStudy)
 	w.must(w.catalog.PutStudy(s, map[string]ledger.DocumentKind{documentUniqueID: ledger.DocumentStudy}))
 	return documentUniqueID

@@ -20,7 +20,7 @@ func (s *Source) Handler() (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	repository := xds.NewHandler(s, authenticate, xds.Options{URL: s.Endpoints().ITI43})
-	repository.Logger = s.config.Logger
+	repository.Logger, repository.Async = s.config.Logger, s.config.Async
 	repository.Limits.IdleTimeout = turnTimeout
 	mux.Handle(PathRepository, repository)
 	mux.HandleFunc(PathOpenings, s.openings)
@@ -41,7 +41,7 @@ func (s *Source) TLSConfig() *tls.Config {
 // with a client certificate of an authority that this organisation trusts.
 func (c *Consumer) Handler(url string) http.Handler {
 	repository := xds.NewHandler(c, authenticateTLS, xds.Options{URL: url})
-	repository.Logger = c.config.Logger
+	repository.Logger, repository.Async = c.config.Logger, c.config.Async
 	return repository
 }
 

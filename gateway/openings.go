@@ -11,11 +11,31 @@ import (
 
 // Opening says whom a grant on the ledger names. The owner gives it to the source, which recognises the
 // grantee by it, and to the grantee.
+//
+// A grant may name a group. Then Grantee is a member of it, and Membership is the blind of the grant by which the
+// group lets the member in: who owns the group gave that to the member. The owner of the study knows neither.
 type Opening struct {
-	Study   ledger.StudyID `json:"study"`
-	Grantee keys.Grantee   `json:"grantee"`
-	Blind   Secret         `json:"blind"`
+	Study      ledger.StudyID  `json:"study"`
+	Grantee    keys.Grantee    `json:"grantee,omitzero"`
+	Blind      Secret          `json:"blind"` // of the grant: to Group, or to Grantee if there is none
+	Group      *ledger.StudyID `json:"group,omitempty"`
+	Membership *Secret         `json:"membership,omitempty"`
 }
+
+// Ledger returns the opening as the ledger's decision takes it.
+func (o Opening) Ledger() ledger.Opening {
+	l := ledger.Opening{Blind: o.Blind}
+	if o.Group != nil {
+		l.Group = *o.Group
+	}
+	if o.Membership != nil {
+		l.Membership = *o.Membership
+	}
+	return l
+}
+
+// Commitment returns that of the grant that o opens.
+func (o Opening) Commitment() ledger.Commitment { return o.Ledger().Commitment(o.Grantee, o.Study) }
 
 // openings takes the opening of a grant: POST, application/json, answered with 204. The opening proves itself,
 // since only it hashes to the commitment that the owner signed; so nobody is asked who they are. An opening
@@ -29,26 +49,13 @@ func (s *Source) openings(w http.ResponseWriter, r *http.Request) {
 	var o Opening
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOpeningBytes))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&o); err != nil {
-		refuseOpening(w, http.StatusBadRequest, "an opening is JSON with study, grantee and blind, each 64 lower-case hexadecimal digits")
+	if err := d.Decode(&o); err != nil || (o.Group == nil) != (o.Membership == nil) {
+		refuseOpening(w, http.StatusBadRequest, "an opening is JSON with study, grantee and blind, each 64 lower-case hexadecimal digits, and with group and membership both or neither")
 		return
 	}
-	err := s.config.Ledger.View(func(view *ledger.Snapshot) error {
-		study, err := view.Study(o.Study)
-		if err != nil {
-			return err
-		}
-		if study.Source != s.id {
-			return ledger.ErrNotFound
-		}
-		grant, err := view.Grant(o.Study, ledger.NewCommitment(o.Blind, o.Grantee, o.Study))
-		if err == nil && grant.Epoch != study.Epoch {
-			return ledger.ErrNotFound // void: it would only take up room
-		}
-		return err
-	})
+	err := s.config.Ledger.View(func(view *ledger.Snapshot) error { return s.opens(view, o) })
 	if err == nil {
-		err = s.config.Catalog.PutOpening(o.Study, o.Grantee, o.Blind)
+		err = s.config.Catalog.PutOpening(o.Study, o.Grantee, o.Ledger())
 	}
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
@@ -59,6 +66,53 @@ func (s *Source) openings(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
+}
+
+// opens returns nil if an opening is of a grant of a study of this source, in its present epoch: an earlier one is void
+// and would only take up room. What was stored of earlier epochs for the same grantee is dropped.
+func (s *Source) opens(view *ledger.Snapshot, o Opening) error {
+	study, err := view.Study(o.Study)
+	if err != nil {
+		return err
+	}
+	if study.Source != s.id {
+		return ledger.ErrNotFound
+	}
+	if err := stands(view, study, o.Commitment()); err != nil {
+		return err
+	}
+	if o.Group != nil {
+		group, err := view.Study(*o.Group)
+		if err != nil {
+			return err
+		}
+		if err := stands(view, group, ledger.NewCommitment(*o.Membership, o.Grantee, *o.Group)); err != nil {
+			return err
+		}
+	}
+	stored, err := s.config.Catalog.Openings(o.Study, o.Grantee)
+	if err != nil {
+		return err
+	}
+	for _, old := range stored {
+		err := stands(view, study, old.Commitment(o.Grantee, o.Study))
+		if errors.Is(err, ledger.ErrNotFound) {
+			err = s.config.Catalog.DropOpening(o.Study, o.Grantee, old)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stands returns ErrNotFound unless there is a grant of this commitment in the study's present epoch.
+func stands(view *ledger.Snapshot, study *ledger.StudyRecord, c ledger.Commitment) error {
+	grant, err := view.Grant(study.ID, c)
+	if err == nil && grant.Epoch != study.Epoch {
+		err = ledger.ErrNotFound
+	}
+	return err
 }
 
 func refuseOpening(w http.ResponseWriter, status int, detail string) {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"collimate/gateway/catalog"
-	"collimate/keys"
 	"collimate/ledger"
 	"collimate/xds"
 	"collimate/xua"
@@ -59,7 +58,7 @@ func (s *Source) decide(view *ledger.Snapshot, caller xua.Caller, r xds.Document
 	} else if err != nil {
 		return v, err
 	}
-	decision, err := s.access(view, caller.Key, v.study.StudyID)
+	decision, err := s.access(view, caller, v.study.StudyID, v.document.Kind)
 	if err != nil {
 		return v, err
 	}
@@ -77,28 +76,28 @@ func (s *Source) decide(view *ledger.Snapshot, caller xua.Caller, r xds.Document
 	return v, nil
 }
 
-// access asks the ledger whether a requester may have a study of this source.
-func (s *Source) access(view *ledger.Snapshot, requester keys.Grantee, study ledger.StudyID) (ledger.Decision, error) {
-	blinds, err := s.config.Catalog.Blinds(study, requester)
+// access asks the ledger whether a caller may have a document of a study of this source.
+func (s *Source) access(view *ledger.Snapshot, caller xua.Caller, study ledger.StudyID, kind ledger.DocumentKind) (ledger.Decision, error) {
+	openings, err := s.config.Catalog.Openings(study, caller.Key)
 	if err != nil {
 		return ledger.Decision{}, err
-	}
-	if len(blinds) > ledger.MaxGrantsPerStudy {
-		if blinds, err = present(view, study, requester, blinds); err != nil {
-			return ledger.Decision{}, err
-		}
 	}
 	return ledger.Decide(view, ledger.Access{
 		Source:     s.id,
 		Study:      study,
-		Requester:  requester,
-		Blinds:     blinds,
+		Requester:  caller.Key,
+		Openings:   openings,
+		Scope:      scopeOf(kind),
+		Tier:       ledger.Tier(caller.Tier),
 		Revoked:    s.config.Ledger.Revoked,
 		RevokedAll: s.config.Ledger.RevokedAll,
 		Now:        s.config.Now(),
 		Staleness:  s.config.Staleness,
 	})
 }
+
+// scopeOf returns what a grant must reach to for a document of a kind. What has no scope of its own is images.
+func scopeOf(ledger.DocumentKind) ledger.Scope { return ledger.ScopeImages }
 
 // refuse turns a reason, which stays inside, into what the peer sees.
 func (v verdict) refuse(why ledger.Reason) verdict {
@@ -117,9 +116,9 @@ func (v verdict) refuse(why ledger.Reason) verdict {
 
 // recheck decides anew for a document whose turn to stream has come: a revocation or an expiry since the
 // beginning of a long answer still holds the rest of it back.
-func (s *Source) recheck(caller xua.Caller, study ledger.StudyID) error {
+func (s *Source) recheck(caller xua.Caller, study ledger.StudyID, kind ledger.DocumentKind) error {
 	return s.config.Ledger.View(func(view *ledger.Snapshot) error {
-		d, err := s.access(view, caller.Key, study)
+		d, err := s.access(view, caller, study, kind)
 		if err != nil {
 			return err
 		}
@@ -132,27 +131,3 @@ func (s *Source) recheck(caller xua.Caller, study ledger.StudyID) error {
 
 // published is when a study was first published: the date that its manifest bears.
 func published(s catalog.Study) time.Time { return time.Unix(s.Published, 0).UTC() }
-
-// present keeps the blinds of grants of the present epoch, of which the ledger bounds the number: what earlier owners
-// have disclosed must not stand in the way of the present one.
-func present(view *ledger.Snapshot, study ledger.StudyID, requester keys.Grantee, blinds [][32]byte) ([][32]byte, error) {
-	record, err := view.Study(study)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var kept [][32]byte
-	for _, b := range blinds {
-		grant, err := view.Grant(study, ledger.NewCommitment(b, requester, study))
-		switch {
-		case errors.Is(err, ledger.ErrNotFound):
-		case err != nil:
-			return nil, err
-		case grant.Epoch == record.Epoch:
-			kept = append(kept, b)
-		}
-	}
-	return kept, nil
-}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"collimate/gateway/catalog"
 	"collimate/keys"
@@ -15,35 +16,68 @@ import (
 
 // Define puts the source on the ledger, or brings its entry there up to date. prove signs a message with the
 // validator key of the source's node. It does nothing when the entry is right already.
+//
+// A source needs a bond first. If nobody has put one up and the source's own key is a payer, it bonds all that it may.
 func (s *Source) Define(ctx context.Context, validator [32]byte, prove func(message []byte) ([64]byte, error)) error {
-	version := uint64(1)
-	done := false
-	err := s.config.Ledger.View(func(view *ledger.Snapshot) error {
-		now, err := view.Source(s.id)
-		if errors.Is(err, ledger.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
+	var now *ledger.SourceRecord
+	var bond ledger.Bond
+	err := s.config.Ledger.View(func(view *ledger.Snapshot) (err error) {
+		now, err = view.Source(s.id)
+		if !errors.Is(err, ledger.ErrNotFound) {
 			return err
 		}
-		done = now.Endpoints == s.Endpoints() && now.ValidatorKey == validator
-		version = now.Version + 1
-		return nil
-	})
-	if err != nil || done {
+		bond, err = s.ownBond(view)
 		return err
+	})
+	if err != nil {
+		return err
+	}
+	if now != nil {
+		if now.Endpoints == s.Endpoints() && now.Peer == s.config.Peer && slices.Equal(now.EmergencyGroups, s.config.EmergencyGroups) {
+			return nil
+		}
+		return s.submit(ctx, ledger.UpdateSource{
+			Version: now.Version + 1, Endpoints: s.Endpoints(), Peer: s.config.Peer, EmergencyGroups: s.config.EmergencyGroups,
+		})
+	}
+	if bond.Units > 0 {
+		if err := s.submit(ctx, bond); err != nil {
+			return fmt.Errorf("bonding: %w", err)
+		}
 	}
 	proof, err := prove(ledger.ValidatorProofMessage(s.config.ChainID, s.id))
 	if err != nil {
 		return fmt.Errorf("proving the validator key: %w", err)
 	}
 	return s.submit(ctx, ledger.DefineSource{
-		Endpoints:      s.Endpoints(),
-		OIDs:           s.config.OIDs,
-		ValidatorKey:   validator,
-		ValidatorProof: proof,
-		Version:        version,
+		Endpoints:       s.Endpoints(),
+		OIDs:            s.config.OIDs,
+		ValidatorKey:    validator,
+		ValidatorProof:  proof,
+		Peer:            s.config.Peer,
+		EmergencyGroups: s.config.EmergencyGroups,
 	})
+}
+
+// ownBond returns the bond that the source puts up for itself, of no units if there is one already or it is no payer.
+func (s *Source) ownBond(view *ledger.Snapshot) (ledger.Bond, error) {
+	bond := ledger.Bond{Source: s.id}
+	stake, err := view.Stake(s.id)
+	if err == nil && stake.Units > 0 {
+		return bond, nil
+	}
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return bond, err
+	}
+	payer, err := view.Payer(keys.Payer{ID: s.id.ID})
+	if errors.Is(err, ledger.ErrNotFound) {
+		return bond, nil
+	}
+	if err != nil {
+		return bond, err
+	}
+	bond.Units, bond.Sequence = payer.Units-payer.Bonded, payer.Sequence+1
+	return bond, nil
 }
 
 // Publish offers a study of the archive: it draws the salt and the claim key, stores them, and then defines the
@@ -128,7 +162,7 @@ func (s *Source) define(ctx context.Context, study *catalog.Study) error {
 		if err != nil {
 			return err
 		}
-		return s.submit(ctx, ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: study.StudyID, Owner: claim}}})
+		return s.submit(ctx, ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: study.StudyID, Owner: claim, Kind: ledger.RecordImaging}}})
 	case err != nil:
 		return err
 	case study.ClaimKey == nil:
@@ -151,6 +185,75 @@ func claimOwner(study catalog.Study) (keys.Owner, error) {
 	}
 	id, err := keys.IDOf(k.Public())
 	return keys.Owner{ID: id}, err
+}
+
+// DefineGroup puts a record of kind group on the ledger, whose owner makes members by granting it to them. Its name is
+// random: it stands for nothing else.
+func (s *Source) DefineGroup(ctx context.Context, owner keys.Owner) (ledger.StudyID, error) {
+	var id ledger.StudyID
+	if _, err := io.ReadFull(s.config.Rand, id[:]); err != nil {
+		return id, fmt.Errorf("drawing a name: %w", err)
+	}
+	return id, s.submit(ctx, ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: id, Owner: owner, Kind: ledger.RecordGroup}}})
+}
+
+// Amend tells the ledger that instances were added to a published study or changed.
+func (s *Source) Amend(ctx context.Context, studyInstanceUID string) error {
+	return s.act(ctx, studyInstanceUID, func(r *ledger.StudyRecord) ledger.Body {
+		return ledger.AmendStudy{Study: r.ID, Revision: r.Revision}
+	})
+}
+
+// Hold keeps a published study from everybody, its owner included, or releases it again: for a study that may be of
+// another patient. It does nothing if it is so already.
+func (s *Source) Hold(ctx context.Context, studyInstanceUID string, held bool) error {
+	return s.act(ctx, studyInstanceUID, func(r *ledger.StudyRecord) ledger.Body {
+		if (r.Status == ledger.Held) == held {
+			return nil
+		}
+		return ledger.HoldStudy{Study: r.ID, Revision: r.Revision, Held: held}
+	})
+}
+
+// Withdraw takes a published study back, for good. It does nothing if it is withdrawn already.
+func (s *Source) Withdraw(ctx context.Context, studyInstanceUID string) error {
+	return s.act(ctx, studyInstanceUID, func(r *ledger.StudyRecord) ledger.Body {
+		if r.Status == ledger.Withdrawn {
+			return nil
+		}
+		return ledger.WithdrawStudy{Study: r.ID, Revision: r.Revision}
+	})
+}
+
+// Erase withdraws a study and deletes its salt and all else that the catalog holds of it. What stays on the ledger is
+// then linked to the study by nothing that the source has. The archive keeps the images.
+func (s *Source) Erase(ctx context.Context, studyInstanceUID string) error {
+	if err := s.Withdraw(ctx, studyInstanceUID); err != nil {
+		return err
+	}
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	return s.config.Catalog.Erase(ctx, studyInstanceUID)
+}
+
+// act submits what body makes of the ledger's record of a published study, if it makes anything.
+func (s *Source) act(ctx context.Context, studyInstanceUID string, body func(*ledger.StudyRecord) ledger.Body) error {
+	study, err := s.config.Catalog.Study(studyInstanceUID)
+	if err != nil {
+		return err
+	}
+	var b ledger.Body
+	err = s.config.Ledger.View(func(view *ledger.Snapshot) error {
+		record, err := view.Study(study.StudyID)
+		if err == nil {
+			b = body(record)
+		}
+		return err
+	})
+	if err != nil || b == nil {
+		return err
+	}
+	return s.submit(ctx, b)
 }
 
 // submit signs a transaction with the source's key and waits until it is final.

@@ -115,7 +115,7 @@ func TestOpenings(t *testing.T) {
 		t.Errorf("before the grant is final: %d, want 404", got)
 	}
 	w.chain.sign(w.patient.key, ledger.AllowAccess{Study: w.ticket.StudyID, Epoch: w.epoch(),
-		Commitment: ledger.NewCommitment(blind, opening.Grantee, opening.Study), NotAfter: w.chain.now().Add(time.Hour).Unix()})
+		Commitment: ledger.NewCommitment(blind, opening.Grantee, opening.Study), NotAfter: w.chain.now().Add(time.Hour).Unix(), Scope: ledger.ScopeAll})
 	for name, o := range map[string]gateway.Opening{
 		"another blind":   {Study: opening.Study, Grantee: opening.Grantee, Blind: gateway.Secret{43}},
 		"another grantee": {Study: opening.Study, Grantee: keys.Grantee{ID: keys.ID{1}}, Blind: blind},
@@ -128,7 +128,7 @@ func TestOpenings(t *testing.T) {
 	// A study of another source, properly granted, is that source's business.
 	east := w.secondSource(small)
 	east.chain.sign(w.patient.key, ledger.AllowAccess{Study: east.ticket.StudyID, Epoch: east.epoch(),
-		Commitment: ledger.NewCommitment(blind, opening.Grantee, east.ticket.StudyID), NotAfter: w.chain.now().Add(time.Hour).Unix()})
+		Commitment: ledger.NewCommitment(blind, opening.Grantee, east.ticket.StudyID), NotAfter: w.chain.now().Add(time.Hour).Unix(), Scope: ledger.ScopeAll})
 	if got := post(encode(gateway.Opening{Study: east.ticket.StudyID, Grantee: opening.Grantee, Blind: blind})); got != http.StatusNotFound {
 		t.Errorf("study of another source: %d, want 404", got)
 	}

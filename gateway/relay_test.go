@@ -165,7 +165,7 @@ func TestPin(t *testing.T) {
 	w := newWorld(t, small)
 	south := newParty(t, "south")
 	client := w.client(south)
-	client.SOAP.HTTP = gateway.PinnedClient(newParty(t, "expected").id, south.tls())
+	client.SOAP.HTTP = gateway.PinnedClient(south.tls(), newParty(t, "expected").id)
 	_, err := client.Retrieve(context.Background(), w.url, []xds.DocumentRequest{w.document(ledger.DocumentStudy)})
 	if !errors.Is(err, gateway.ErrPin) {
 		t.Fatalf("got %v, want ErrPin", err)

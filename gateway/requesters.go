@@ -70,7 +70,7 @@ func (s *Source) authenticator() (func(context.Context, *soap.Request) (xua.Call
 			s.recordFailure(ctx, failed, request, err)
 			return xua.Caller{}, err
 		}
-		caller.Address = host(request.RemoteAddr)
+		caller.Address, caller.ReplyTo = host(request.RemoteAddr), request.ReplyTo
 		return caller, nil
 	}, nil
 }

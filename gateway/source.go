@@ -17,6 +17,7 @@ import (
 	"collimate/keys"
 	"collimate/ledger"
 	"collimate/pacs"
+	"collimate/soap"
 	"collimate/xds"
 	"collimate/xua"
 )
@@ -28,15 +29,23 @@ type SourceConfig struct {
 	Certificate *x509.Certificate // of Key, self-signed or not; what the TLS listener presents
 	// URL is where requesters reach this source, scheme and host, such as https://images.example:8440. It
 	// stands on the ledger, and a signed request must name it in wsa:To.
-	URL     string
-	OIDs    []string // repository OIDs that the source owned before; optional
-	Catalog *catalog.Catalog
-	Archive pacs.Archive
-	Ledger  Ledger
-	Audit   atna.Recorder
-	Logger  *slog.Logger
+	URL string
+	// ID names the source on the ledger if Key is not its first one but came by rotation; optional.
+	ID   keys.Source
+	OIDs []string // repository OIDs that the source owned before; optional
+	Peer string   // libp2p peer of its node, ID@host:port; optional
+	// EmergencyGroups are the groups whose members the source admits without a grant, in the open; ascending, optional.
+	EmergencyGroups []ledger.StudyID
+	Catalog         *catalog.Catalog
+	Archive         pacs.Archive
+	Ledger          Ledger
+	Audit           atna.Recorder
+	Logger          *slog.Logger
 	// Requesters says which evidence of who asks is accepted; optional.
 	Requesters Requesters
+	// Async sends answers to where requests ask for them in wsa:ReplyTo; nil refuses such requests. Who makes it shuts
+	// it down, after the HTTP server.
+	Async *soap.Async
 	// Institution and RetrieveAETitle are written into manifests; optional.
 	Institution     string
 	RetrieveAETitle string
@@ -84,7 +93,10 @@ func NewSource(c SourceConfig) (*Source, error) {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
-	return &Source{config: c, id: keys.Source{ID: id}}, nil
+	if c.ID.IsZero() {
+		c.ID = keys.Source{ID: id}
+	}
+	return &Source{config: c, id: c.ID}, nil
 }
 
 // ID returns the key that names the source on the ledger.

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -52,8 +53,15 @@ func TestOpeningsOfEarlierOwners(t *testing.T) {
 		w.allow(grantee, until, false)
 	}
 	w.chain.sign(w.patient.key, ledger.TransferStudy{Study: w.ticket.StudyID, Epoch: w.epoch(), NewOwner: keys.Owner{ID: heir.id}})
-	w.patient = heir
-	w.allow(grantee, until, false)
+	blind := [32]byte{1}
+	w.chain.sign(heir.key, ledger.AllowAccess{Study: w.ticket.StudyID, Epoch: w.epoch(), Scope: ledger.ScopeAll, NotAfter: until.Unix(),
+		Commitment: ledger.NewCommitment(blind, keys.Grantee{ID: grantee.id}, w.ticket.StudyID)})
+	if got := w.disclose(gateway.Opening{Study: w.ticket.StudyID, Grantee: keys.Grantee{ID: grantee.id}, Blind: blind}); got != http.StatusNoContent {
+		t.Fatalf("the opening: %d, want 204", got)
+	}
+	if left, err := w.catalog.Openings(w.ticket.StudyID, keys.Grantee{ID: grantee.id}); err != nil || len(left) != 1 {
+		t.Errorf("%d openings are stored, %v, want the one that counts", len(left), err)
+	}
 	got, err := w.retrieve(grantee, w.document(ledger.DocumentManifest))
 	if err != nil || got.status != xds.Success {
 		t.Errorf("status %s, errors %v, %v, want success", got.status, got.codes, err)

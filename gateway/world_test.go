@@ -44,6 +44,8 @@ const chainID = "gateway-test"
 type chain struct {
 	t     testing.TB
 	store *store.Store
+	payer party  // who bonds for every source
+	bonds uint64 // so far
 
 	mu      sync.Mutex
 	height  int64
@@ -64,7 +66,10 @@ func newChain(t testing.TB, validators ...ed25519.PrivateKey) *chain {
 	}
 	t.Cleanup(func() { s.Close() })
 	c := &chain{t: t, store: s, clock: time.Now().Truncate(time.Second), revoked: map[ledger.Commitment]bool{}}
-	genesis := ledger.Genesis{ChainID: chainID, Time: c.clock}
+	c.payer = newParty(t, "payer")
+	params := ledger.DefaultParams()
+	params.WritesPerStudy, params.SavedWrites = 1_000_000, 10_000 // tests are in a hurry
+	genesis := ledger.Genesis{ChainID: chainID, Time: c.clock, Params: &params, Payers: []ledger.PayerUnits{{Payer: keys.Payer{ID: c.payer.id}, Units: 1000}}}
 	for _, v := range validators {
 		genesis.Validators = append(genesis.Validators, [32]byte(v.Public().(ed25519.PublicKey)))
 	}
@@ -154,6 +159,13 @@ func (c *chain) sign(key crypto.Signer, body ledger.Body) {
 	}
 }
 
+// bond puts up a bond for a source.
+func (c *chain) bond(source keys.ID) {
+	c.t.Helper()
+	c.bonds++
+	c.sign(c.payer.key, ledger.Bond{Source: keys.Source{ID: source}, Units: 10, Sequence: c.bonds})
+}
+
 // trail keeps audit messages in memory.
 type trail struct {
 	mu       sync.Mutex
@@ -231,6 +243,7 @@ type world struct {
 	catalog *catalog.Catalog
 	audit   *trail
 	accept  gateway.Requesters
+	async   *soap.Async // nil unless answers may go elsewhere
 
 	patient party
 	ticket  *gateway.Ticket
@@ -275,11 +288,18 @@ func newWorld(t testing.TB, o phantom.Options) *world {
 // newWorldFor returns a world whose source accepts these requesters.
 func newWorldFor(t testing.TB, o phantom.Options, accept gateway.Requesters) *world {
 	t.Helper()
+	return newWorldWith(t, o, func(w *world) { w.accept = accept })
+}
+
+// newWorldWith returns a world that is changed before its source starts.
+func newWorldWith(t testing.TB, o phantom.Options, change func(*world)) *world {
+	t.Helper()
 	_, validator, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, chain: newChain(t, validator, spareValidator), patient: newParty(t, "patient"), accept: accept}
+	w := &world{t: t, chain: newChain(t, validator, spareValidator), patient: newParty(t, "patient"), north: newParty(t, "source")}
+	change(w)
 	w.open(validator, o)
 	return w
 }
@@ -287,7 +307,7 @@ func newWorldFor(t testing.TB, o phantom.Options, accept gateway.Requesters) *wo
 // secondSource returns another source on the same ledger, with a study of the same patient.
 func (w *world) secondSource(o phantom.Options) *world {
 	w.t.Helper()
-	second := &world{t: w.t, chain: w.chain, patient: w.patient}
+	second := &world{t: w.t, chain: w.chain, patient: w.patient, north: newParty(w.t, "source")}
 	second.open(spareValidator, o)
 	return second
 }
@@ -296,7 +316,7 @@ func (w *world) secondSource(o phantom.Options) *world {
 func (w *world) open(validator ed25519.PrivateKey, o phantom.Options) {
 	t := w.t
 	t.Helper()
-	w.north, w.audit = newParty(t, "source"), &trail{}
+	w.audit = &trail{}
 	studies, a := newArchive(t, o)
 	w.archive = &flaky{Archive: a}
 	var err error
@@ -308,7 +328,7 @@ func (w *world) open(validator ed25519.PrivateKey, o phantom.Options) {
 	w.source, err = gateway.NewSource(gateway.SourceConfig{
 		ChainID: chainID, Key: w.north.key, Certificate: w.north.cert, URL: "https://" + listener.Addr().String(),
 		Catalog: w.catalog, Archive: w.archive, Ledger: w.chain, Audit: w.audit,
-		Logger: slog.New(slog.DiscardHandler), Now: w.chain.now, Requesters: w.accept,
+		Logger: slog.New(slog.DiscardHandler), Now: w.chain.now, Requesters: w.accept, Async: w.async,
 	})
 	w.must(err)
 	w.url = w.source.Endpoints().ITI43
@@ -316,6 +336,7 @@ func (w *world) open(validator ed25519.PrivateKey, o phantom.Options) {
 	w.must(err)
 	serve(t, listener, handler, w.source.TLSConfig())
 
+	w.chain.bond(w.north.id)
 	w.defineAs(validator)
 	w.ticket, err = w.source.Publish(context.Background(), studies[0])
 	w.must(err)
@@ -376,9 +397,9 @@ func (w *world) allow(grantee party, until time.Time, silent bool) ledger.Commit
 	var blind [32]byte
 	rand.Read(blind[:])
 	commitment := ledger.NewCommitment(blind, keys.Grantee{ID: grantee.id}, w.ticket.StudyID)
-	w.chain.sign(w.patient.key, ledger.AllowAccess{Study: w.ticket.StudyID, Epoch: w.epoch(), Commitment: commitment, NotAfter: until.Unix()})
+	w.chain.sign(w.patient.key, ledger.AllowAccess{Study: w.ticket.StudyID, Epoch: w.epoch(), Commitment: commitment, NotAfter: until.Unix(), Scope: ledger.ScopeAll})
 	if !silent {
-		if err := w.catalog.PutOpening(w.ticket.StudyID, keys.Grantee{ID: grantee.id}, blind); err != nil {
+		if err := w.catalog.PutOpening(w.ticket.StudyID, keys.Grantee{ID: grantee.id}, ledger.Opening{Blind: blind}); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -412,7 +433,7 @@ func (w *world) client(p party) *xds.Client {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return &xds.Client{SOAP: &soap.Client{HTTP: gateway.PinnedClient(w.north.id, p.tls()), Signer: signer}}
+	return &xds.Client{SOAP: &soap.Client{HTTP: gateway.PinnedClient(p.tls(), w.north.id), Signer: signer}}
 }
 
 // answer is what a retrieve came to.

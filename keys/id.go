@@ -1,6 +1,6 @@
 // Package keys names the parties of Collimate by their public keys.
 //
-// Every party (imaging source, owner of a study, grantee, validator) is a public key. Its name on the
+// Every party (imaging source, owner of a study, grantee, guardian, payer) is a public key. Its name on the
 // ledger is the KeyID, the SHA-256 of the key's SubjectPublicKeyInfo in DER:
 //
 //	KeyID = SHA-256(SubjectPublicKeyInfo DER)        32 bytes
@@ -34,6 +34,10 @@ type (
 	Owner struct{ ID }
 	// Grantee is whoever an owner lets in.
 	Grantee struct{ ID }
+	// Guardian is whoever can help to give a study a new owner when the owner's key is lost.
+	Guardian struct{ ID }
+	// Payer is whoever puts up the bonds of sources.
+	Payer struct{ ID }
 )
 
 // ErrUnsupportedKey is returned for a key of a kind or size that Collimate does not accept.

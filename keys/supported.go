@@ -16,7 +16,7 @@ const (
 )
 
 // Supported returns ErrUnsupportedKey unless pub is ECDSA P-256 or P-384, RSA of 2048 to 8192 bits, or
-// Ed25519. ECDSA keys must lie on their curve.
+// Ed25519. ECDSA keys must lie on their curve; Ed25519 keys must not be of small order, nor in a second encoding.
 func Supported(pub crypto.PublicKey) error {
 	switch k := pub.(type) {
 	case *ecdsa.PublicKey:
@@ -33,7 +33,7 @@ func Supported(pub crypto.PublicKey) error {
 		}
 		return nil
 	case ed25519.PublicKey:
-		if len(k) != ed25519.PublicKeySize {
+		if len(k) != ed25519.PublicKeySize || !soundEd25519(k) {
 			return ErrUnsupportedKey
 		}
 		return nil

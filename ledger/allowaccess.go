@@ -5,12 +5,15 @@ import "time"
 // KindAllowAccess is the kind of AllowAccess.
 const KindAllowAccess Kind = "allow-access"
 
-// AllowAccess lets the grantee behind a commitment retrieve a study. The owner signs it. ledger-spec 5.4
+// AllowAccess lets the grantee behind a commitment, a key or a group, retrieve a study. Of a group, it makes the
+// grantee a member. The owner signs it. ledger-spec 5.14
 type AllowAccess struct {
 	Study      StudyID    `cbor:"1,keyasint"`
 	Epoch      uint64     `cbor:"2,keyasint"` // the present one, StudyRecord.Epoch
-	Commitment Commitment `cbor:"3,keyasint"` // NewCommitment with a fresh blind
+	Commitment Commitment `cbor:"3,keyasint"` // NewCommitment or NewGroupCommitment with a fresh blind
 	NotAfter   int64      `cbor:"4,keyasint"` // Unix time in seconds, the last at which it counts
+	Scope      Scope      `cbor:"5,keyasint"`
+	Tier       Tier       `cbor:"6,keyasint"` // the least evidence of who asks
 }
 
 // Kind returns KindAllowAccess.
@@ -19,36 +22,42 @@ func (a AllowAccess) Kind() Kind { return KindAllowAccess }
 func (a AllowAccess) canonical() Body { return a }
 
 func (a AllowAccess) validate() error {
-	if a.NotAfter <= 0 {
+	switch {
+	case a.NotAfter <= 0:
 		return outOfBounds("the grant has no end, or one before 1970")
+	case a.Scope == 0 || a.Scope > ScopeAll:
+		return outOfBounds("the scope is %d, want 1 to %d", a.Scope, ScopeAll)
+	case a.Tier > TierMessage:
+		return outOfBounds("the tier is %d, want 0 to %d", a.Tier, TierMessage)
 	}
 	return nil
 }
 
-func (a AllowAccess) rule(r Reader, by signer, at Context) ([]write, error) {
-	study, err := ownedStudy(r, a.Study, a.Epoch, by)
+func (a AllowAccess) rule(e *env) ([]write, error) {
+	study, err := e.ownedStudy(a.Study, a.Epoch)
 	if err != nil {
 		return nil, err
 	}
-	// Compared as seconds: far dates would overflow a Duration.
-	now := at.Time.Unix()
-	if a.NotAfter < now || a.NotAfter-now > int64(MaxGrantLife/time.Second) {
-		return nil, refuse(CodeBadExpiry, "the grant must end between chain time and %d days after it", MaxGrantLife/(24*time.Hour))
+	if err := e.checkExpiry(a.NotAfter, int64(MaxGrantLife/time.Second)); err != nil {
+		return nil, err
 	}
-	before, err := readGrant(r, a.Study, a.Commitment)
+	before, err := readGrant(e, a.Study, a.Commitment)
 	if err != nil {
 		return nil, err
 	}
 	if before != nil {
 		return nil, refuse(CodeCommitmentUsed, "the commitment was granted or revoked before: make a new one with a fresh blind")
 	}
-	writes, err := study.room(r)
-	if err != nil {
-		return nil, err
+	return study.add(e, a.Commitment, GrantRecord{
+		Epoch: study.Epoch, NotAfter: Seconds(a.NotAfter), Granted: e.height, Scope: a.Scope, Tier: a.Tier,
+	})
+}
+
+// checkExpiry refuses an end before chain time, or more than some seconds after it.
+func (e *env) checkExpiry(notAfter, most int64) error {
+	now := int64(e.now())
+	if notAfter < now || notAfter-now > most {
+		return refuse(CodeBadExpiry, "it must end between chain time and %d seconds after it", most)
 	}
-	return append(writes,
-		set(keyStudy(a.Study), study),
-		set(keyGrant(a.Study, a.Commitment), GrantRecord{
-			Epoch: study.Epoch, NotAfter: time.Unix(a.NotAfter, 0), Granted: at.Height,
-		})), nil
+	return nil
 }

@@ -14,7 +14,7 @@ type Context struct {
 // Check reports whether a transaction may stand in a block: nil, an *Error that says why not, or another
 // error if the state cannot be read.
 func Check(r Reader, tx *Transaction, at Context) error {
-	_, err := effect(r, tx, at)
+	_, _, err := effect(r, tx, at)
 	return err
 }
 
@@ -24,31 +24,23 @@ func Apply(w ReaderWriter, tx *Transaction, at Context) error {
 		// Records hold heights, with 0 for never.
 		return fmt.Errorf("applying a transaction at height %d: the first block is 1", at.Height)
 	}
-	writes, err := effect(w, tx, at)
+	_, writes, err := effect(w, tx, at)
 	if err != nil {
 		return err
 	}
-	for _, e := range writes {
-		if e.value == nil {
-			err = w.Delete(e.key)
-		} else {
-			err = w.Set(e.key, e.value)
-		}
-		if err != nil {
-			return fmt.Errorf("writing the state: %w", err)
-		}
-	}
-	return nil
+	return put(w, writes)
 }
 
-// effect returns what a transaction would write. It is the one way to a rule.
-func effect(r Reader, tx *Transaction, at Context) ([]write, error) {
+// effect returns what a transaction would write, and what it would be charged. It is the one way to a rule.
+func effect(r Reader, tx *Transaction, at Context) (*env, []write, error) {
 	chainID, err := chainIDOf(r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if tx.chainID != chainID {
-		return nil, refuse(CodeOtherChain, "the transaction was not verified for the chain of this state")
+		return nil, nil, refuse(CodeOtherChain, "the transaction was not verified for the chain of this state")
 	}
-	return tx.Body.rule(r, signer{tx.Signer, chainID}, at)
+	e := &env{Reader: r, chainID: chainID, by: tx.Signer, height: at.Height, time: at.Time.UnixNano()}
+	writes, err := tx.Body.rule(e)
+	return e, writes, err
 }

@@ -14,30 +14,60 @@ import (
 func decideAccess(requester string) ledger.Access {
 	return ledger.Access{
 		Source: keys.Source{ID: idOf("north")}, Study: studyOf("s1"), Requester: keys.Grantee{ID: idOf(requester)},
-		Blinds: [][32]byte{named("blind")}, Now: testTime, Staleness: time.Minute,
+		Openings: []ledger.Opening{{Blind: named("blind")}}, Scope: ledger.ScopeImages, Now: testTime, Staleness: time.Minute,
 	}
 }
 
 // grantedWorld has s1 of north, which south may have.
 func grantedWorld(t testing.TB) *world {
 	w := newWorld(t, "north")
-	w.must(t, "north", sourceBody("north", 1))
-	w.must(t, "north", ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: studyOf("s1"), Owner: owner("p1")}}})
+	w.must(t, "north", sourceBody("north"))
+	w.must(t, "north", studiesBody("p1", "s1"))
 	w.must(t, "p1", ledger.AllowAccess{
 		Study: studyOf("s1"), Commitment: ledger.NewCommitment(named("blind"), keys.Grantee{ID: idOf("south")}, studyOf("s1")),
-		NotAfter: testTime.Add(time.Hour).Unix(),
+		NotAfter: testTime.Add(time.Hour).Unix(), Scope: ledger.ScopeAll,
 	})
 	return w
 }
 
 func BenchmarkDecide(b *testing.B) {
-	snap := grantedWorld(b).snapshot(b)
-	access := decideAccess("south")
-	b.ReportAllocs()
-	for b.Loop() {
-		if d, err := ledger.Decide(snap, access); err != nil || !d.Allowed {
-			b.Fatal(d, err)
-		}
+	w := grantedWorld(b)
+	w.must(b, "north", ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: studyOf("er"), Owner: owner("chief"), Kind: ledger.RecordGroup}}})
+	w.must(b, "north", ledger.UpdateSource{Version: 2, Endpoints: endpointsOf("north"), EmergencyGroups: studies([]string{"er"})})
+	end := testTime.Add(time.Hour).Unix()
+	for _, member := range []string{"member", "medic"} {
+		w.must(b, "chief", ledger.AllowAccess{
+			Study: studyOf("er"), Commitment: ledger.NewCommitment(named("blind"), keys.Grantee{ID: idOf(member)}, studyOf("er")),
+			NotAfter: end, Scope: ledger.ScopeAll,
+		})
+	}
+	w.must(b, "p1", ledger.AllowAccess{
+		Study: studyOf("s1"), Commitment: ledger.NewGroupCommitment(named("blind"), studyOf("er"), studyOf("s1")),
+		NotAfter: end, Scope: ledger.ScopeAll,
+	})
+	w.must(b, "medic", ledger.EmergencyAccess{Study: studyOf("s1"), Group: studyOf("er"), Blind: named("blind"), NotAfter: end})
+	snap := w.snapshot(b)
+	group := ledger.Opening{Blind: named("blind"), Group: studyOf("er"), Membership: named("blind")}
+	for _, c := range []struct {
+		requester string
+		openings  []ledger.Opening
+		want      ledger.Reason
+	}{
+		{"south", []ledger.Opening{{Blind: named("blind")}}, ledger.ReasonAllowed},
+		{"member", []ledger.Opening{group}, ledger.ReasonAllowed},
+		{"medic", nil, ledger.ReasonEmergency},
+		{"stranger", nil, ledger.ReasonNoGrant},
+	} {
+		b.Run(c.requester, func(b *testing.B) {
+			access := decideAccess(c.requester)
+			access.Openings = c.openings
+			b.ReportAllocs()
+			for b.Loop() {
+				if d, err := ledger.Decide(snap, access); err != nil || d.Reason != c.want {
+					b.Fatal(d, err)
+				}
+			}
+		})
 	}
 }
 
@@ -48,7 +78,7 @@ func BenchmarkParse(b *testing.B) {
 		"Ed25519, 256 studies": func() []byte {
 			var body ledger.DefineStudy
 			for i := range ledger.MaxStudiesPerTx {
-				body.Studies = append(body.Studies, ledger.StudyDefinition{Study: studyOf(fmt.Sprint(i)), Owner: owner("p1")})
+				body.Studies = append(body.Studies, ledger.StudyDefinition{Study: studyOf(fmt.Sprint(i)), Owner: owner("p1"), Kind: ledger.RecordImaging})
 			}
 			return sign(b, body)
 		}(),
@@ -86,7 +116,7 @@ func BenchmarkApply(b *testing.B) {
 	w := grantedWorld(b)
 	txs := make([]*ledger.Transaction, ledger.MaxGrantsPerStudy-1)
 	for i := range txs {
-		txs[i] = signed(b, "p1", ledger.AllowAccess{Study: studyOf("s1"), Commitment: named("c", fmt.Sprint(i)), NotAfter: testTime.Unix() + 10})
+		txs[i] = signed(b, "p1", ledger.AllowAccess{Study: studyOf("s1"), Commitment: named("c", fmt.Sprint(i)), NotAfter: testTime.Unix() + 10, Scope: ledger.ScopeImages})
 	}
 	b.ReportAllocs()
 	block := ledger.NewOverlay(w)

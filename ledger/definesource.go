@@ -10,17 +10,19 @@ import (
 // KindDefineSource is the kind of DefineSource.
 const KindDefineSource Kind = "define-source"
 
-// DefineSource puts a source on the ledger, or changes its endpoints. The source signs it. ledger-spec 5.1
+// DefineSource puts a source on the ledger. The source to be signs it, for which a payer has bonded. ledger-spec 5.1
 type DefineSource struct {
-	// Version is 1 at first, and one more than that on the ledger for each redefinition.
-	Version   uint64    `cbor:"1,keyasint"`
-	Endpoints Endpoints `cbor:"2,keyasint"`
+	Endpoints Endpoints `cbor:"1,keyasint"`
 	// OIDs are repository OIDs that the source owns already; it is found by them as by its alias.
-	OIDs []string `cbor:"3,keyasint"`
-	// ValidatorKey is that of the source's own node, one of the chain's validators.
-	ValidatorKey ValidatorKey `cbor:"4,keyasint"`
+	OIDs []string `cbor:"2,keyasint"`
+	// ValidatorKey is that of the source's own node.
+	ValidatorKey ValidatorKey `cbor:"3,keyasint"`
 	// ValidatorProof is the signature of ValidatorKey over ValidatorProofMessage.
-	ValidatorProof [64]byte `cbor:"5,keyasint"`
+	ValidatorProof [64]byte `cbor:"4,keyasint"`
+	// Peer is the libp2p peer of the node, ID@host:port; may be empty.
+	Peer string `cbor:"5,keyasint"`
+	// EmergencyGroups are those whose members may take a study without a grant, in the open.
+	EmergencyGroups []StudyID `cbor:"6,keyasint"`
 }
 
 // ValidatorProofMessage returns what a validator key signs to say that it works for a source:
@@ -36,75 +38,85 @@ func (d DefineSource) Kind() Kind { return KindDefineSource }
 
 func (d DefineSource) canonical() Body {
 	d.OIDs = slices.Sorted(slices.Values(d.OIDs))
+	d.EmergencyGroups = sortedGroups(d.EmergencyGroups)
 	return d
 }
 
 func (d DefineSource) validate() error {
-	if d.Version == 0 {
-		return outOfBounds("the version is 0: the first is 1")
-	}
 	if err := d.Endpoints.validate(); err != nil {
 		return err
 	}
-	return checkOIDs(d.OIDs)
+	if err := checkOIDs(d.OIDs); err != nil {
+		return err
+	}
+	if err := checkPeer(d.Peer); err != nil {
+		return err
+	}
+	if err := checkGroups(d.EmergencyGroups); err != nil {
+		return err
+	}
+	if err := d.ValidatorKey.check(); err != nil {
+		return malformed(CodeUnsupportedKey, err, "reading the validator key")
+	}
+	return nil
 }
 
-func (d DefineSource) rule(r Reader, by signer, at Context) ([]write, error) {
-	id := keys.Source{ID: by.id}
-	before, err := readSource(r, id)
-	if err != nil {
+func (d DefineSource) rule(e *env) ([]write, error) {
+	id := keys.Source{ID: e.by}
+	e.account = Account{AccountSource, id.ID}
+	if err := keyFree(e, e.by); err != nil {
 		return nil, err
 	}
-	var validator validatorRecord
-	known, err := get(r, keyValidator(d.ValidatorKey), &validator)
+	stake, err := readStake(e, id)
 	switch {
 	case err != nil:
 		return nil, err
-	case !known:
-		return nil, refuse(CodeUnknownValidator, "the validator key is not one of this chain's validators")
-	case !validator.Source.IsZero() && validator.Source != id:
+	case stake.Units == 0:
+		return nil, refuse(CodeNoBond, "no payer has bonded units for the source: ask one to, or bond yourself if you are one")
+	}
+	validator, err := readValidator(e, d.ValidatorKey)
+	switch {
+	case err != nil:
+		return nil, err
+	case validator == nil:
+		validator = &ValidatorRecord{Key: d.ValidatorKey}
+	case !validator.Source.IsZero():
 		return nil, refuse(CodeValidatorTaken, "the validator key belongs to another source")
-	case !ed25519.Verify(d.ValidatorKey[:], ValidatorProofMessage(by.chainID, id), d.ValidatorProof[:]):
+	}
+	if !ed25519.Verify(d.ValidatorKey[:], ValidatorProofMessage(e.chainID, id), d.ValidatorProof[:]) {
 		return nil, refuse(CodeBadProof, "the proof is not a signature of the validator key for this source on this chain")
 	}
-	record := SourceRecord{
-		ID: id, Version: d.Version, Endpoints: d.Endpoints, OIDs: d.OIDs, ValidatorKey: d.ValidatorKey,
-		DefinedAt: at.Height, UpdatedAt: at.Height,
-	}
-	if before != nil {
-		return d.redefine(*before, record)
-	}
-	return d.define(r, record)
-}
-
-// define puts a new source on the ledger, with each OID that leads to it.
-func (d DefineSource) define(r Reader, record SourceRecord) ([]write, error) {
-	if d.Version != 1 {
-		return nil, refuse(CodeWrongVersion, "the source is not defined yet: its first version is 1, not %d", d.Version)
-	}
+	validator.Source = id
 	writes := []write{
-		set(keySource(record.ID.ID), record),
-		set(keyValidator(d.ValidatorKey), validatorRecord{record.ID}),
+		set(KeySource(id), SourceRecord{
+			Version: 1, Endpoints: d.Endpoints, OIDs: d.OIDs, ValidatorKey: d.ValidatorKey, Peer: d.Peer,
+			EmergencyGroups: d.EmergencyGroups, Key: e.by, DefinedAt: e.height, ChangedAt: e.height,
+		}),
+		set(KeyValidator(d.ValidatorKey), validator),
 	}
-	for _, oid := range append([]string{record.ID.Alias()}, d.OIDs...) {
-		if taken, err := get(r, keyOID(oid), &keys.Source{}); err != nil {
+	for _, oid := range append([]string{id.Alias()}, d.OIDs...) {
+		taken, err := e.Get(KeyOID(oid))
+		switch {
+		case err != nil:
 			return nil, err
-		} else if taken {
+		case taken != nil:
 			return nil, refuse(CodeOIDTaken, "another source has one of these OIDs, or the alias of this key")
 		}
-		writes = append(writes, set(keyOID(oid), record.ID))
+		writes = append(writes, set(KeyOID(oid), id))
 	}
 	return writes, nil
 }
 
-// redefine changes the endpoints and nothing else: OIDs and validator key are in use by others.
-func (d DefineSource) redefine(before, record SourceRecord) ([]write, error) {
-	if d.Version-1 != before.Version {
-		return nil, refuse(CodeWrongVersion, "the version on the ledger is %d: the next is one more, not %d", before.Version, d.Version)
+// keyFree refuses a key that is, or was, a source's.
+func keyFree(r Reader, k keys.ID) error {
+	for _, at := range [][]byte{KeySource(keys.Source{ID: k}), KeyRotated(k)} {
+		taken, err := r.Get(at)
+		switch {
+		case err != nil:
+			return err
+		case taken != nil:
+			return refuse(CodeKeyTaken, "the key is a source's on this ledger, or was one")
+		}
 	}
-	if d.ValidatorKey != before.ValidatorKey || !slices.Equal(d.OIDs, before.OIDs) {
-		return nil, refuse(CodeFixedField, "a redefinition may change the endpoints, not OIDs or validator key")
-	}
-	record.DefinedAt = before.DefinedAt
-	return []write{set(keySource(record.ID.ID), record)}, nil
+	return nil
 }

@@ -10,17 +10,18 @@ import (
 // KindDefineStudy is the kind of DefineStudy.
 const KindDefineStudy Kind = "define-study"
 
-// DefineStudy publishes 1 to MaxStudiesPerTx studies. The source signs it. ledger-spec 5.2
+// DefineStudy publishes 1 to MaxStudiesPerTx studies. The source signs it. ledger-spec 5.9
 type DefineStudy struct {
 	// Studies are in ascending order of Study, which Sign sees to.
 	Studies []StudyDefinition `cbor:"1,keyasint"`
 }
 
-// StudyDefinition is one study and who decides about it: at first the claim key of the patient's ticket.
+// StudyDefinition is one study, who decides about it (at first the claim key of the patient's ticket) and what it is.
 type StudyDefinition struct {
 	_     struct{} `cbor:",toarray"`
 	Study StudyID
 	Owner keys.Owner
+	Kind  RecordKind
 }
 
 // Kind returns KindDefineStudy.
@@ -34,39 +35,52 @@ func (d DefineStudy) canonical() Body {
 }
 
 func (d DefineStudy) validate() error {
-	if n := len(d.Studies); n == 0 || n > MaxStudiesPerTx {
+	n := len(d.Studies)
+	if n == 0 || n > MaxStudiesPerTx {
 		return outOfBounds("%d studies are defined, want 1 to %d", n, MaxStudiesPerTx)
 	}
 	for i, s := range d.Studies {
-		if s.Owner.IsZero() {
-			return outOfBounds("study %d of %d has no owner", i+1, len(d.Studies))
-		}
-		if i > 0 && bytes.Compare(d.Studies[i-1].Study[:], s.Study[:]) >= 0 {
+		switch {
+		case s.Owner.IsZero():
+			return outOfBounds("study %d of %d has no owner", i+1, n)
+		case s.Kind == 0 || s.Kind > maxRecordKind:
+			return outOfBounds("study %d of %d is of kind %d, want 1 to %d", i+1, n, s.Kind, maxRecordKind)
+		case i > 0 && bytes.Compare(d.Studies[i-1].Study[:], s.Study[:]) >= 0:
 			return outOfBounds("the studies are not in ascending order without repetition")
 		}
 	}
 	return nil
 }
 
-func (d DefineStudy) rule(r Reader, by signer, at Context) ([]write, error) {
-	source := keys.Source{ID: by.id}
-	if record, err := readSource(r, source); err != nil {
+func (d DefineStudy) rule(e *env) ([]write, error) {
+	source, err := e.source()
+	if err != nil {
 		return nil, err
-	} else if record == nil {
-		return nil, refuse(CodeUnknownSource, "the signer is not a source on this ledger: define the source first")
 	}
-	writes := make([]write, 0, len(d.Studies))
+	stake, err := readStake(e, source.ID)
+	switch {
+	case err != nil:
+		return nil, err
+	case stake.Jailed():
+		return nil, refuse(CodeJailed, "the source is in jail: let it out with unjail when its time is over")
+	}
+	writes := make([]write, 0, len(d.Studies)+1)
 	for i, s := range d.Studies {
-		before, err := readStudy(r, s.Study)
-		if err != nil {
+		before, err := e.Get(KeyStudy(s.Study))
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if before != nil {
+		case before != nil:
 			return nil, refuse(CodeStudyExists, "study %d of %d is on the ledger already", i+1, len(d.Studies))
 		}
-		writes = append(writes, set(keyStudy(s.Study), StudyRecord{
-			Source: source, Owner: s.Owner, DefinedAt: at.Height, ChangedAt: at.Height,
+		writes = append(writes, set(KeyStudy(s.Study), StudyRecord{
+			Source: source.ID, Owner: s.Owner, Kind: s.Kind,
+			DefinedAt: e.height, ChangedAt: e.height, RevisedAt: e.height,
 		}))
 	}
-	return writes, nil
+	if err := e.chargeSource(source, uint64(len(d.Studies))); err != nil {
+		return nil, err
+	}
+	source.Studies += uint64(len(d.Studies))
+	return append(writes, set(KeySource(source.ID), source)), nil
 }

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// ErrNotFound is returned for a source, a study or a grant that is not on the ledger.
+// ErrNotFound is returned for a record that is not on the ledger.
 var ErrNotFound = errors.New("not on the ledger")
 
 // ErrorCode names why a transaction is not accepted. The names are part of the specification: programs may
-// compare them. ledger-spec 8
+// compare them. ledger-spec 9
 type ErrorCode string
 
 // The codes of a *SyntaxError: the bytes alone tell, on every node and for ever.
@@ -25,27 +25,52 @@ const (
 
 // The codes of an *Error: the state tells, and may tell otherwise at another height.
 const (
-	CodeOtherChain       ErrorCode = "other-chain"       // parsed for another chain than the state's
-	CodeUnknownSource    ErrorCode = "unknown-source"    // the signer is no defined source
-	CodeUnknownValidator ErrorCode = "unknown-validator" // the validator key is not of this chain
-	CodeValidatorTaken   ErrorCode = "validator-taken"   // another source has this validator key
-	CodeBadProof         ErrorCode = "bad-proof"         // the validator key did not sign for this source
-	CodeWrongVersion     ErrorCode = "wrong-version"     // not one more than the version on the ledger
-	CodeFixedField       ErrorCode = "fixed-field"       // a redefinition may change endpoints alone
-	CodeOIDTaken         ErrorCode = "oid-taken"         // another source has this OID or alias
-	CodeStudyExists      ErrorCode = "study-exists"      // a study is defined once
-	CodeUnknownStudy     ErrorCode = "unknown-study"     // no such study
-	CodeNotOwner         ErrorCode = "not-owner"         // the signer does not own the study
-	CodeWrongEpoch       ErrorCode = "wrong-epoch"       // signed for another epoch of the study
-	CodeSameOwner        ErrorCode = "same-owner"        // a transfer to the present owner
-	CodeCommitmentUsed   ErrorCode = "commitment-used"   // a commitment is used once
-	CodeBadExpiry        ErrorCode = "bad-expiry"        // in the past, or beyond MaxGrantLife
-	CodeTooManyGrants    ErrorCode = "too-many-grants"   // MaxGrantsPerStudy
-	CodeAlreadyRevoked   ErrorCode = "already-revoked"   // nothing left to revoke
-	CodeNoGenesis        ErrorCode = "no-genesis"        // the state has not begun
-	CodeGenesisDiffers   ErrorCode = "genesis-differs"   // the state began otherwise
-	CodeBadGenesis       ErrorCode = "bad-genesis"       // no chain can begin like this
-	codeNone             ErrorCode = ""
+	CodeOtherChain      ErrorCode = "other-chain"      // parsed for another chain than the state's
+	CodeNoGenesis       ErrorCode = "no-genesis"       // the state has not begun
+	CodeBadGenesis      ErrorCode = "bad-genesis"      // no chain can begin like this
+	CodeGenesisDiffers  ErrorCode = "genesis-differs"  // the state began otherwise
+	CodeUnknownSource   ErrorCode = "unknown-source"   // the signer is no source's present key
+	CodeNotPayer        ErrorCode = "not-payer"        // the signer is no payer
+	CodeWrongSequence   ErrorCode = "wrong-sequence"   // not one more than the payer's last
+	CodeUnknownStudy    ErrorCode = "unknown-study"    // no such study
+	CodeNotOwner        ErrorCode = "not-owner"        // the signer does not own the study
+	CodeWrongEpoch      ErrorCode = "wrong-epoch"      // signed for another epoch of the study
+	CodeWithdrawn       ErrorCode = "withdrawn"        // the source has withdrawn the study
+	CodeOtherSource     ErrorCode = "other-source"     // another source published the study
+	CodeWrongRevision   ErrorCode = "wrong-revision"   // signed for another revision of the study
+	CodeNoAllowance     ErrorCode = "no-allowance"     // the allowance is used up, and refills with time
+	CodeKeyTaken        ErrorCode = "key-taken"        // the key is, or was, a source's
+	CodeNoBond          ErrorCode = "no-bond"          // no payer has bonded units for the source
+	CodeExpelled        ErrorCode = "expelled"         // the source is expelled for good
+	CodeValidatorTaken  ErrorCode = "validator-taken"  // another source has this validator key
+	CodeBadProof        ErrorCode = "bad-proof"        // the key that is to be the source's did not sign for it
+	CodeOIDTaken        ErrorCode = "oid-taken"        // another source has this OID or alias
+	CodeWrongVersion    ErrorCode = "wrong-version"    // not one more than the version on the ledger
+	CodeOverLimit       ErrorCode = "over-limit"       // more units than there are
+	CodeChangePending   ErrorCode = "change-pending"   // other params are decided and do not count yet
+	CodeBadHeight       ErrorCode = "bad-height"       // too soon or too far away
+	CodeTooManyPayers   ErrorCode = "too-many-payers"  // MaxPayers
+	CodeNotJailed       ErrorCode = "not-jailed"       // not in jail, or for another time
+	CodeStillJailed     ErrorCode = "still-jailed"     // the time in jail is not over
+	CodeBadPeriod       ErrorCode = "bad-period"       // anchored already, or not over yet
+	CodeJailed          ErrorCode = "jailed"           // a source in jail publishes nothing
+	CodeStudyExists     ErrorCode = "study-exists"     // a study is defined once
+	CodeNoChange        ErrorCode = "no-change"        // it is so already
+	CodeSameOwner       ErrorCode = "same-owner"       // the new owner is the present one
+	CodeBadExpiry       ErrorCode = "bad-expiry"       // in the past, or too far away
+	CodeCommitmentUsed  ErrorCode = "commitment-used"  // a commitment is used once
+	CodeTooManyGrants   ErrorCode = "too-many-grants"  // MaxGrantsPerStudy
+	CodeAlreadyRevoked  ErrorCode = "already-revoked"  // nothing left to revoke
+	CodeWrongRound      ErrorCode = "wrong-round"      // signed for another round of the guardians
+	CodeBadDelay        ErrorCode = "bad-delay"        // a shorter delay than the params allow
+	CodeNotGuardian     ErrorCode = "not-guardian"     // the signer is no guardian of the study
+	CodeRecoveryPending ErrorCode = "recovery-pending" // enough guardians have agreed already
+	CodeWrongAttempt    ErrorCode = "wrong-attempt"    // not one more than the guardian's last
+	CodeNoRecovery      ErrorCode = "no-recovery"      // nothing to cancel
+	CodeHeld            ErrorCode = "held"             // the source holds the study
+	CodeNotAdmitted     ErrorCode = "not-admitted"     // no member of a group that the source admits
+	CodeEmergencyActive ErrorCode = "emergency-active" // the requester has access by an emergency already
+	codeNone            ErrorCode = ""
 )
 
 // SyntaxError says that bytes are no transaction of this chain, whatever the state.

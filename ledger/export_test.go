@@ -12,3 +12,9 @@ func Unsigned(chainID string, by keys.ID, body Body) (*Transaction, error) {
 	}
 	return &Transaction{Signer: by, Body: body, chainID: chainID}, nil
 }
+
+// Encode encodes a record as the state holds it.
+func Encode(record any) []byte { return encode(record) }
+
+// Payload returns the payload of a body as it is, in order and in bounds or not.
+func Payload(body Body) []byte { return encode(payload{Kind: body.Kind(), Body: encode(body)}) }

@@ -3,7 +3,7 @@ package ledger
 import "time"
 
 // The limits of the ledger. They are rules of the chain: nodes that differ in one of them do not agree on the
-// same state, so to change one is to fork. ledger-spec 9
+// same state, so to change one is to fork. ledger-spec 10
 const (
 	// MaxTxBytes bounds a transaction as it travels. The largest useful one, MaxStudiesPerTx studies signed
 	// with RSA-8192, takes 21 KiB.
@@ -29,14 +29,42 @@ const (
 	MaxGrantLife = 732 * 24 * time.Hour
 	// MaxValidators bounds the validators of a genesis; the engine votes among that many at every height.
 	MaxValidators = 256
+	// MaxPayers bounds the payers: each vote counts them all.
+	MaxPayers = 64
+	// MaxUnits bounds the units of one payer, so that sums over all payers, and a thousand times them, stay far
+	// below 2^63.
+	MaxUnits = 1 << 40
+	// MaxGroups bounds the groups that a source admits in emergencies.
+	MaxGroups = 16
+	// MaxGuardians bounds the guardians of a study.
+	MaxGuardians = 8
+	// MaxAttempts bounds how often a guardian can change its mind: each time takes from the allowance of all.
+	MaxAttempts = 16
+	// MaxCleared bounds the grants of earlier epochs that one grant deletes, so that no block can be made to delete
+	// what it took months to write.
+	MaxCleared = 256
+	// MaxDuePerBlock bounds what is done at the beginning of a block because its time has come. The rest waits
+	// for the next block.
+	MaxDuePerBlock = 1024
 )
 
 const (
+	// maxRecordKind is the greatest kind of record.
+	maxRecordKind = 255
+	// maxPeerBytes bounds a libp2p peer: 64 for the id, 255 for a host name.
+	maxPeerBytes = 320
+	// maxChangeBlocks bounds how far ahead new params are decided.
+	maxChangeBlocks = 1_000_000
+	// maxRecoveryDelay bounds what an owner can make guardians wait: 366 days in seconds.
+	maxRecoveryDelay = 366 * 86400
+	// maxTime bounds the genesis time in Unix nanoseconds: the year 2116. An allowance reaches at most 28 years
+	// ahead of chain time, which keeps it below 2^63 till 2234.
+	maxTime = 1 << 62
 	// maxSPKIBytes bounds a signer's key in DER: RSA-8192 takes 1,062 bytes.
 	maxSPKIBytes = 1100
 	// maxSignatureBytes bounds a signature: RSA-8192 gives 1,024 bytes.
 	maxSignatureBytes = 1024
-	// maxNesting is the depth of the deepest body: message, body, map, list, study.
+	// maxNesting is above the depth of the deepest body: map, list, study.
 	maxNesting = 6
 	// maxMapPairs is above the fields of the largest body, and the least that the decoder can be set to.
 	maxMapPairs = 16

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,10 +16,14 @@ import (
 const (
 	tagStudy    = "collimate/study/v1\x00"
 	tagGrantee  = "collimate/grantee/v1\x00"
+	tagGroup    = "collimate/group/v1\x00"
+	tagGuardian = "collimate/guardian/v1\x00"
+	tagReason   = "collimate/reason/v1\x00"
 	tagDocument = "collimate/document/v1\x00"
 	tagTx       = "collimate/tx/v1\x00"
 	tagProof    = "collimate/validator-proof/v1\x00"
-	tagAppHash  = "collimate/app-hash/v1\x00"
+	tagRotate   = "collimate/rotate-key/v1\x00"
+	tagProposal = "collimate/proposal/v1\x00"
 )
 
 // StudyID names a study on the ledger without telling which one it is.
@@ -60,12 +65,34 @@ type Commitment [32]byte
 // for each grant; with the grantee's key it is the opening, which the owner hands to grantee and source.
 // ledger-spec 2.4
 func NewCommitment(blind [32]byte, grantee keys.Grantee, study StudyID) Commitment {
-	b := make([]byte, 0, len(tagGrantee)+3*32)
-	b = append(b, tagGrantee...)
+	return commit(tagGrantee, blind, grantee.ID, study)
+}
+
+// NewGroupCommitment is NewCommitment for a grant to a group. It has a tag of its own, as anybody can define a group
+// whose StudyID is the KeyID of a grantee. ledger-spec 2.4
+func NewGroupCommitment(blind [32]byte, group, study StudyID) Commitment {
+	return commit(tagGroup, blind, group, study)
+}
+
+// NewGuardian names a guardian of a study without telling who it is. ledger-spec 2.4
+func NewGuardian(blind [32]byte, guardian keys.Guardian, study StudyID) Commitment {
+	return commit(tagGuardian, blind, guardian.ID, study)
+}
+
+func commit(tag string, blind, party [32]byte, study StudyID) Commitment {
+	b := make([]byte, 0, len(tagGuardian)+3*32)
+	b = append(b, tag...)
 	b = append(b, blind[:]...)
-	b = append(b, grantee.ID[:]...)
+	b = append(b, party[:]...)
 	b = append(b, study[:]...)
 	return sha256.Sum256(b)
+}
+
+// NewReason commits to why somebody broke the glass: SHA-256("collimate/reason/v1" 0x00 blind text). Who has to account
+// for it keeps blind and text. ledger-spec 2.4
+func NewReason(blind [32]byte, text string) Commitment {
+	b := append([]byte(tagReason), blind[:]...)
+	return sha256.Sum256(append(b, text...))
 }
 
 // String returns 64 lower-case hexadecimal digits.
@@ -83,6 +110,18 @@ func ParseCommitment(text string) (Commitment, error) {
 	err := c.UnmarshalText([]byte(text))
 	return c, err
 }
+
+// MerkleRoot is the root of a tree of receipts. RFC 9162 section 2.1
+type MerkleRoot [32]byte
+
+// String returns 64 lower-case hexadecimal digits.
+func (m MerkleRoot) String() string { return hex.EncodeToString(m[:]) }
+
+// MarshalText encodes as String does.
+func (m MerkleRoot) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText decodes what String returns and nothing else.
+func (m *MerkleRoot) UnmarshalText(b []byte) error { return parseHex(m[:], "Merkle root", string(b)) }
 
 // TxID names a transaction: the SHA-256 of its bytes. Nobody but the signer can make other bytes that stand for
 // the same transaction. ledger-spec 3.5
@@ -110,6 +149,9 @@ func (k ValidatorKey) MarshalText() ([]byte, error) { return []byte(k.String()),
 func (k *ValidatorKey) UnmarshalText(b []byte) error {
 	return parseHex(k[:], "validator key", string(b))
 }
+
+// check refuses keys for which libraries disagree what a signature is. ledger-spec 2.2
+func (k ValidatorKey) check() error { return keys.Supported(ed25519.PublicKey(k[:])) }
 
 // DocumentKind is what a document of a study is.
 type DocumentKind string

@@ -1,9 +1,6 @@
 package ledger
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
 	"iter"
 	"maps"
 	"slices"
@@ -97,32 +94,4 @@ func (o *Overlay) Writes() iter.Seq2[[]byte, []byte] {
 			}
 		}
 	}
-}
-
-// AppHash returns the app hash of the block whose writes these are: a SHA-256 over the app hash of the block
-// before it and the sorted writes. A block that writes nothing keeps the hash, or the engine, which makes a
-// block to carry each new app hash, would never come to rest. ledger-spec 7
-func (o *Overlay) AppHash(previous []byte) []byte {
-	if len(o.writes) == 0 {
-		return bytes.Clone(previous)
-	}
-	h := sha256.New()
-	h.Write([]byte(tagAppHash))
-	chunk := func(b []byte) {
-		var n [4]byte
-		binary.BigEndian.PutUint32(n[:], uint32(len(b)))
-		h.Write(n[:])
-		h.Write(b)
-	}
-	chunk(previous)
-	for key, value := range o.Writes() {
-		chunk(key)
-		if value == nil {
-			h.Write([]byte{0})
-			continue
-		}
-		h.Write([]byte{1})
-		chunk(value)
-	}
-	return h.Sum(nil)
 }

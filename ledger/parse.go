@@ -75,14 +75,42 @@ func parseBody(kind Kind, b []byte) (Body, error) {
 	switch kind {
 	case KindDefineSource:
 		return decodeBody[DefineSource](b)
+	case KindUpdateSource:
+		return decodeBody[UpdateSource](b)
+	case KindRotateKey:
+		return decodeBody[RotateKey](b)
+	case KindBond:
+		return decodeBody[Bond](b)
+	case KindUnbond:
+		return decodeBody[Unbond](b)
+	case KindSetParams:
+		return decodeBody[SetParams](b)
+	case KindUnjail:
+		return decodeBody[Unjail](b)
+	case KindAnchorReceipts:
+		return decodeBody[AnchorReceipts](b)
 	case KindDefineStudy:
 		return decodeBody[DefineStudy](b)
+	case KindAmendStudy:
+		return decodeBody[AmendStudy](b)
+	case KindHoldStudy:
+		return decodeBody[HoldStudy](b)
+	case KindWithdrawStudy:
+		return decodeBody[WithdrawStudy](b)
 	case KindTransferStudy:
 		return decodeBody[TransferStudy](b)
 	case KindAllowAccess:
 		return decodeBody[AllowAccess](b)
 	case KindRevokeAccess:
 		return decodeBody[RevokeAccess](b)
+	case KindSetGuardians:
+		return decodeBody[SetGuardians](b)
+	case KindRecover:
+		return decodeBody[Recover](b)
+	case KindCancelRecovery:
+		return decodeBody[CancelRecovery](b)
+	case KindEmergencyAccess:
+		return decodeBody[EmergencyAccess](b)
 	}
 	return nil, malformed(CodeUnknownKind, nil, "no such kind of transaction")
 }
@@ -107,11 +135,7 @@ func verify(chainID string, e *envelope) ([]byte, error) {
 	if len(h.SPKI) > maxSPKIBytes {
 		return nil, outOfBounds("the signer's key has %d bytes, at most %d are allowed", len(h.SPKI), maxSPKIBytes)
 	}
-	pub, err := parseSPKI(h.SPKI)
-	if err != nil {
-		return nil, malformed(CodeUnsupportedKey, err, "reading the signer's key")
-	}
-	alg, err := algorithmOf(pub)
+	pub, alg, err := parseSPKI(h.SPKI)
 	if err != nil {
 		return nil, malformed(CodeUnsupportedKey, err, "reading the signer's key")
 	}

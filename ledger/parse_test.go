@@ -25,7 +25,7 @@ import (
 
 // allow is a small body for tests that are about the envelope.
 func allow() ledger.AllowAccess {
-	return ledger.AllowAccess{Study: studyOf("s1"), Commitment: named("c"), NotAfter: testTime.Unix() + 10}
+	return ledger.AllowAccess{Study: studyOf("s1"), Commitment: named("c"), NotAfter: testTime.Unix() + 10, Scope: ledger.ScopeAll}
 }
 
 // kindsOfKeys makes one key of each kind that the ledger accepts.
@@ -160,9 +160,7 @@ func twin(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	m := open(t, raw)
-	half := m.Signature[len(m.Signature)/2:]
-	s := new(big.Int).SetBytes(half)
-	s.Sub(key.Params().N, s).FillBytes(half)
+	otherS(key.Params().N, m.Signature)
 	return m.bytes(t)
 }
 
@@ -232,6 +230,14 @@ func TestStrictDecoding(t *testing.T) {
 func badMessages(t testing.TB) map[string]bad {
 	all := badPayloads(t)
 	maps.Copy(all, badEnvelopes(t))
+	good := open(t, sign(t, allow()))
+	forms := badForms(t)
+	maps.Copy(forms, ownerBadForms())
+	for name, form := range forms {
+		m := good
+		m.Payload = ledger.Payload(form.body)
+		all[name] = bad{m.resign(t, keyOf("p1")), form.want}
+	}
 	return all
 }
 
@@ -247,47 +253,49 @@ func badPayloads(t testing.TB) map[string]bad {
 		t.Fatal("the test does not sign as the ledger does")
 	}
 	study, c := studyOf("s1"), named("c")
-	// In the payload the body's four fields follow its head a4.
+	// In the payload the body's six fields follow its head a6.
 	head := append([]byte{0x82, 0x6c}, "allow-access"...)
 	f1 := append([]byte{0x01, 0x58, 0x20}, study[:]...)
 	f2 := []byte{0x02, 0x00}
 	f3 := append([]byte{0x03, 0x58, 0x20}, c[:]...)
-	f4 := good.Payload[len(good.Payload)-6:]
+	f4 := good.Payload[len(good.Payload)-10 : len(good.Payload)-4]
+	f5 := []byte{0x05, 0x07}
+	f6 := []byte{0x06, 0x00}
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
-	if !bytes.Equal(join(head, []byte{0xa4}, f1, f2, f3, f4), good.Payload) {
+	if !bytes.Equal(join(head, []byte{0xa6}, f1, f2, f3, f4, f5, f6), good.Payload) {
 		t.Fatal("the test does not encode as the ledger does")
 	}
 	payloads := map[string]struct {
 		payload []byte
 		want    ledger.ErrorCode
 	}{
-		"unsorted keys":      {join(head, []byte{0xa4}, f2, f1, f3, f4), ledger.CodeNotCanonical},
-		"duplicate key":      {join(head, []byte{0xa5}, f1, f2, f2, f3, f4), ledger.CodeMalformed},
-		"unknown field":      {join(head, []byte{0xa5}, f1, f2, f3, f4, []byte{0x05, 0x00}), ledger.CodeMalformed},
-		"unknown text field": {join(head, []byte{0xa5}, f1, f2, f3, f4, []byte{0x61, 'x', 0x00}), ledger.CodeMalformed},
-		"missing field":      {join(head, []byte{0xa3}, f1, f3, f4), ledger.CodeNotCanonical},
-		"long integer":       {join(head, []byte{0xa4}, f1, []byte{0x02, 0x18, 0x00}, f3, f4), ledger.CodeNotCanonical},
-		"long length":        {join(head, []byte{0xa4}, []byte{0x01, 0x59, 0x00, 0x20}, study[:], f2, f3, f4), ledger.CodeNotCanonical},
-		"long key":           {join(head, []byte{0xa4}, f1, []byte{0x18, 0x02, 0x00}, f3, f4), ledger.CodeNotCanonical},
-		"indefinite map":     {join(head, []byte{0xbf}, f1, f2, f3, f4, []byte{0xff}), ledger.CodeMalformed},
-		"indefinite list":    {join([]byte{0x9f}, head[1:], []byte{0xa4}, f1, f2, f3, f4, []byte{0xff}), ledger.CodeMalformed},
-		"indefinite string":  {join(head, []byte{0xa4, 0x01, 0x5f, 0x58, 0x20}, study[:], []byte{0xff}, f2, f3, f4), ledger.CodeMalformed},
+		"unsorted keys":      {join(head, []byte{0xa6}, f2, f1, f3, f4, f5, f6), ledger.CodeNotCanonical},
+		"duplicate key":      {join(head, []byte{0xa7}, f1, f2, f2, f3, f4, f5, f6), ledger.CodeMalformed},
+		"unknown field":      {join(head, []byte{0xa7}, f1, f2, f3, f4, f5, f6, []byte{0x07, 0x00}), ledger.CodeMalformed},
+		"unknown text field": {join(head, []byte{0xa7}, f1, f2, f3, f4, f5, f6, []byte{0x61, 'x', 0x00}), ledger.CodeMalformed},
+		"missing field":      {join(head, []byte{0xa5}, f1, f3, f4, f5, f6), ledger.CodeNotCanonical},
+		"long integer":       {join(head, []byte{0xa6}, f1, []byte{0x02, 0x18, 0x00}, f3, f4, f5, f6), ledger.CodeNotCanonical},
+		"long length":        {join(head, []byte{0xa6}, []byte{0x01, 0x59, 0x00, 0x20}, study[:], f2, f3, f4, f5, f6), ledger.CodeNotCanonical},
+		"long key":           {join(head, []byte{0xa6}, f1, []byte{0x18, 0x02, 0x00}, f3, f4, f5, f6), ledger.CodeNotCanonical},
+		"indefinite map":     {join(head, []byte{0xbf}, f1, f2, f3, f4, f5, f6, []byte{0xff}), ledger.CodeMalformed},
+		"indefinite list":    {join([]byte{0x9f}, head[1:], []byte{0xa6}, f1, f2, f3, f4, f5, f6, []byte{0xff}), ledger.CodeMalformed},
+		"indefinite string":  {join(head, []byte{0xa6, 0x01, 0x5f, 0x58, 0x20}, study[:], []byte{0xff}, f2, f3, f4, f5, f6), ledger.CodeMalformed},
 		"trailing byte":      {join(good.Payload, []byte{0x00}), ledger.CodeMalformed},
-		"short commitment":   {join(head, []byte{0xa4}, f1, f2, []byte{0x03, 0x58, 0x1f}, c[:31], f4), ledger.CodeNotCanonical},
-		"long commitment":    {join(head, []byte{0xa4}, f1, f2, []byte{0x03, 0x58, 0x21}, c[:], []byte{0}, f4), ledger.CodeNotCanonical},
-		"null commitment":    {join(head, []byte{0xa4}, f1, f2, []byte{0x03, 0xf6}, f4), ledger.CodeNotCanonical},
-		"text commitment":    {join(head, []byte{0xa4}, f1, f2, []byte{0x03, 0x78, 0x20}, bytes.Repeat([]byte{'a'}, 32), f4), ledger.CodeMalformed},
-		"listed commitment":  {join(head, []byte{0xa4}, f1, f2, []byte{0x03, 0x98, 0x20}, make([]byte, 32), f4), ledger.CodeNotCanonical},
-		"float epoch":        {join(head, []byte{0xa4}, f1, []byte{0x02, 0xf9, 0x00, 0x00}, f3, f4), ledger.CodeMalformed},
-		"negative epoch":     {join(head, []byte{0xa4}, f1, []byte{0x02, 0x20}, f3, f4), ledger.CodeMalformed},
-		"tagged epoch":       {join(head, []byte{0xa4}, f1, []byte{0x02, 0xc1, 0x00}, f3, f4), ledger.CodeMalformed},
-		"huge end":           {join(head, []byte{0xa4}, f1, f2, f3, []byte{0x04, 0x1b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}), ledger.CodeMalformed},
-		"negative end":       {join(head, []byte{0xa4}, f1, f2, f3, []byte{0x04, 0x20}), ledger.CodeOutOfBounds},
-		"unknown kind":       {join([]byte{0x82, 0x6c}, []byte("allow-excess"), []byte{0xa4}, f1, f2, f3, f4), ledger.CodeUnknownKind},
-		"another kind":       {join([]byte{0x82, 0x6d}, []byte("revoke-access"), []byte{0xa4}, f1, f2, f3, f4), ledger.CodeMalformed},
+		"short commitment":   {join(head, []byte{0xa6}, f1, f2, []byte{0x03, 0x58, 0x1f}, c[:31], f4, f5, f6), ledger.CodeNotCanonical},
+		"long commitment":    {join(head, []byte{0xa6}, f1, f2, []byte{0x03, 0x58, 0x21}, c[:], []byte{0}, f4, f5, f6), ledger.CodeNotCanonical},
+		"null commitment":    {join(head, []byte{0xa6}, f1, f2, []byte{0x03, 0xf6}, f4, f5, f6), ledger.CodeNotCanonical},
+		"text commitment":    {join(head, []byte{0xa6}, f1, f2, []byte{0x03, 0x78, 0x20}, bytes.Repeat([]byte{'a'}, 32), f4, f5, f6), ledger.CodeMalformed},
+		"listed commitment":  {join(head, []byte{0xa6}, f1, f2, []byte{0x03, 0x98, 0x20}, make([]byte, 32), f4, f5, f6), ledger.CodeNotCanonical},
+		"float epoch":        {join(head, []byte{0xa6}, f1, []byte{0x02, 0xf9, 0x00, 0x00}, f3, f4, f5, f6), ledger.CodeMalformed},
+		"negative epoch":     {join(head, []byte{0xa6}, f1, []byte{0x02, 0x20}, f3, f4, f5, f6), ledger.CodeMalformed},
+		"tagged epoch":       {join(head, []byte{0xa6}, f1, []byte{0x02, 0xc1, 0x00}, f3, f4, f5, f6), ledger.CodeMalformed},
+		"huge end":           {join(head, []byte{0xa6}, f1, f2, f3, []byte{0x04, 0x1b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, f5, f6), ledger.CodeMalformed},
+		"negative end":       {join(head, []byte{0xa6}, f1, f2, f3, []byte{0x04, 0x20}, f5, f6), ledger.CodeOutOfBounds},
+		"unknown kind":       {join([]byte{0x82, 0x6c}, []byte("allow-excess"), []byte{0xa6}, f1, f2, f3, f4, f5, f6), ledger.CodeUnknownKind},
+		"another kind":       {join([]byte{0x82, 0x6d}, []byte("revoke-access"), []byte{0xa6}, f1, f2, f3, f4, f5, f6), ledger.CodeMalformed},
 		"null body":          {join(head, []byte{0xf6}), ledger.CodeNotCanonical},
 		"list as body":       {join(head, []byte{0x80}), ledger.CodeMalformed},
-		"three parts":        {join([]byte{0x83}, head[1:], []byte{0xa4}, f1, f2, f3, f4, []byte{0x00}), ledger.CodeMalformed},
+		"three parts":        {join([]byte{0x83}, head[1:], []byte{0xa6}, f1, f2, f3, f4, f5, f6, []byte{0x00}), ledger.CodeMalformed},
 		"deep nesting":       {join(head, bytes.Repeat([]byte{0x81}, 1000), []byte{0x00}), ledger.CodeMalformed},
 		"announced 4 GiB":    {join(head, []byte{0x5b, 0, 0, 0, 1, 0, 0, 0, 0}), ledger.CodeMalformed},
 		"announced list":     {join(head, []byte{0x9b, 0, 0, 0, 1, 0, 0, 0, 0}), ledger.CodeMalformed},
@@ -337,10 +345,14 @@ func badEnvelopes(t testing.TB) map[string]bad {
 	if err != nil {
 		t.Fatal(err)
 	}
+	weakKeys := map[string]bad{}
+	for name, spki := range weakEd25519() {
+		weakKeys["signer's key of "+name] = bad{protected(header(map[any]any{1: -8, -65537: spki})), ledger.CodeUnsupportedKey}
+	}
 	unprotected := good
 	unprotected.Unprotected = header(map[any]any{4: []byte("kid")})
 	detached := bytes.Replace(raw, append([]byte{0x58, byte(len(good.Payload))}, good.Payload...), []byte{0xf6}, 1)
-	return map[string]bad{
+	all := map[string]bad{
 		"nothing":              {nil, ledger.CodeMalformed},
 		"no tag":               {raw[1:], ledger.CodeMalformed},
 		"another tag":          {append([]byte{0xd1}, raw[1:]...), ledger.CodeMalformed},
@@ -362,12 +374,14 @@ func badEnvelopes(t testing.TB) map[string]bad {
 		"high s":               {twin(t), ledger.CodeBadSignature},
 		"key too long":         {protected(header(map[any]any{1: -8, -65537: make([]byte, 1101)})), ledger.CodeOutOfBounds},
 	}
+	maps.Copy(all, weakKeys)
+	return all
 }
 
 // TestMadeByHand: what Parse has not verified, no state accepts.
 func TestMadeByHand(t *testing.T) {
 	w := newWorld(t, "north")
-	tx := &ledger.Transaction{Signer: idOf("north"), Body: sourceBody("north", 1)}
+	tx := &ledger.Transaction{Signer: idOf("north"), Body: sourceBody("north")}
 	if got := ledger.CodeOf(w.apply(t, tx)); got != ledger.CodeOtherChain {
 		t.Errorf("got %q, want %s", got, ledger.CodeOtherChain)
 	}

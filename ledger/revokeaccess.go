@@ -1,11 +1,9 @@
 package ledger
 
-import "time"
-
 // KindRevokeAccess is the kind of RevokeAccess.
 const KindRevokeAccess Kind = "revoke-access"
 
-// RevokeAccess ends one grant of a study, or all of them. The owner signs it. ledger-spec 5.5
+// RevokeAccess ends one grant of a study, or all of them. The owner signs it. ledger-spec 5.15
 //
 // A commitment that was not granted yet can be revoked: the grant that may be on its way is refused then. To
 // revoke everything begins a new epoch, so that the same message sent again cannot end what is granted later.
@@ -28,38 +26,35 @@ func (v RevokeAccess) validate() error {
 	return nil
 }
 
-func (v RevokeAccess) rule(r Reader, by signer, at Context) ([]write, error) {
-	study, err := ownedStudy(r, v.Study, v.Epoch, by)
+func (v RevokeAccess) rule(e *env) ([]write, error) {
+	study, err := e.ownedEvenWithdrawn(v.Study, v.Epoch)
 	if err != nil {
 		return nil, err
 	}
 	if v.All {
-		study.nextEpoch(at)
-		return []write{set(keyStudy(v.Study), study)}, nil
+		return v.everything(e, study)
 	}
-	grant, err := readGrant(r, v.Study, v.Commitment)
-	if err != nil {
+	grant, err := readGrant(e, v.Study, v.Commitment)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if grant == nil {
-		return v.tombstone(r, study, at)
-	}
-	if grant.Revoked() || grant.Epoch != study.Epoch {
+	case grant == nil: // a tombstone
+		return study.add(e, v.Commitment, GrantRecord{Epoch: study.Epoch, RevokedAt: e.height})
+	case grant.Revoked() || grant.Epoch != study.Epoch:
 		return nil, refuse(CodeAlreadyRevoked, "the grant was revoked before, or ended with its epoch")
 	}
-	grant.RevokedAt = at.Height
-	return []write{set(keyGrant(v.Study, v.Commitment), grant)}, nil
+	grant.RevokedAt = e.height
+	return []write{set(KeyGrant(v.Study, v.Commitment), grant)}, nil
 }
 
-// tombstone revokes what has not been granted.
-func (v RevokeAccess) tombstone(r Reader, study *StudyRecord, at Context) ([]write, error) {
-	writes, err := study.room(r)
-	if err != nil {
-		return nil, err
+// everything begins a new epoch. That it can be had for nothing while there is something to revoke lets nobody fill
+// the ledger: each grant was paid for.
+func (v RevokeAccess) everything(e *env, study *StudyRecord) ([]write, error) {
+	if study.Grants == 0 {
+		if err := e.chargeStudy(study, 1); err != nil {
+			return nil, err
+		}
 	}
-	return append(writes,
-		set(keyStudy(v.Study), study),
-		set(keyGrant(v.Study, v.Commitment), GrantRecord{
-			Epoch: study.Epoch, NotAfter: time.Unix(0, 0), RevokedAt: at.Height,
-		})), nil
+	study.nextEpoch(e.height)
+	return []write{set(KeyStudy(v.Study), study)}, nil
 }

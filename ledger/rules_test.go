@@ -1,8 +1,10 @@
 package ledger_test
 
 import (
-	"errors"
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,215 +12,464 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
-	"collimate/keys"
 	"collimate/ledger"
 )
 
-// TestRules runs the scripts in testdata/rules. Each command is a block of its own, and times are seconds after
-// the genesis. Parties, studies and keys are names; a transaction answers "ok" or the code of its refusal.
+// TestRules runs the scripts in testdata/rules. Each transaction is a block of its own, and times are seconds after
+// the genesis. Parties, studies and keys are names; a transaction answers "ok" or the code of its refusal. What a
+// transaction has to repeat of the state (version, sequence, revision, epoch, round) is right by default.
 //
-//	genesis NAME...                                    the validators
-//	define-source NAME [version=N] [oids=(...)] [validator=NAME] [proof-by=NAME] [host=NAME]
-//	define-study SOURCE STUDY... owner=NAME
-//	transfer STUDY OWNER -> OWNER                      \
-//	grant OWNER STUDY -> GRANTEE until=T [blind=WORD]   > [epoch=N], the present one by default
-//	revoke OWNER STUDY GRANTEE|all [blind=WORD]        /
-//	seen STUDY GRANTEE|all [epoch=N] [blind=WORD]      a revocation that is not final
-//	clock T                                            chain time and this node's clock
-//	drift D                                            how far this node's clock is ahead of chain time
-//	decide REQUESTER STUDY [source=NAME] [blinds=(...)] [unopened]
-//	study STUDY                                        its record
+//	genesis VALIDATOR... [payers=(NAME:UNITS,...)] [params=(NAME:N,...)] [chain=ID] [time=T]
+//	clock T                                            an empty block at a time
+//	blocks N                                           empty blocks
+//	absent VALIDATOR... [at=T]                         an empty block; they did not sign the one before
+//	equivocated VALIDATOR...                           an empty block; they voted twice
+//	full STUDY|VALIDATOR FIELD N                       sets a counter of a record, to come near a limit
 //	replay KIND [first]                                the last (or first) transaction of a kind that stood
-//	find OID                                           SourceByOID
+//	drift D                                            how far this node's clock is ahead of chain time
+//
+//	bond PAYER -> SOURCE units=N [sequence=N]
+//	unbond PAYER -> SOURCE units=N [sequence=N]
+//	set-params PAYER [version=N] [height=N] [params=(NAME:N,...)] [payers=(NAME:UNITS,...)] [sequence=N]
+//	define-source KEY [oids=(...)] [validator=NAME] [proof-by=NAME] [host=NAME] [groups=(STUDY,...)]
+//	update-source KEY [source=NAME] [version=N] [host=NAME] [groups=(STUDY,...)]
+//	rotate-key KEY -> KEY [source=NAME] [version=N] [proof-by=KEY] [proof-version=N]
+//	unjail KEY [source=NAME] [jailing=N]
+//	anchor KEY from=T to=T [count=N]
+//	define-study KEY STUDY... owner=NAME [kind=N]
+//	amend KEY STUDY [revision=N]
+//	hold KEY STUDY [revision=N]
+//	release KEY STUDY [revision=N]
+//	withdraw KEY STUDY [revision=N]
+//
+//	source NAME     payer NAME     bonds SOURCE     stake SOURCE     validator NAME     params     study STUDY
+//	receipts SOURCE     find OID     key NAME                           records, as JSON without what is empty
+//	room source|study|others|payer NAME                          Room
+//
+// The commands of owners, guardians and requesters are in ownerCommands.
 func TestRules(t *testing.T) {
+	scenarios := map[string]*scenario{}
 	datadriven.Walk(t, "testdata/rules", func(t *testing.T, path string) {
-		s := &script{seen: map[string]bool{}, sent: map[ledger.Kind][]*ledger.Transaction{}}
+		s := &script{sent: map[ledger.Kind][]*ledger.Transaction{}, recorded: &scenario{}}
 		datadriven.RunTest(t, path, s.run)
+		scenarios[strings.TrimPrefix(path, "testdata/rules/")] = s.recorded
 	})
+	checkScenarios(t, scenarios)
 }
 
 // script is the state of one run.
 type script struct {
 	*world
-	drift time.Duration
-	seen  map[string]bool
-	sent  map[ledger.Kind][]*ledger.Transaction // those that stood
+	drift    time.Duration
+	sent     map[ledger.Kind][]*ledger.Transaction // those that stood
+	seen     []seenRevocation
+	recorded *scenario
+}
+
+// command is one line of a script, taken apart.
+type command struct {
+	*datadriven.TestData
+	t     *testing.T
+	words []string // what is neither an option nor an arrow
+}
+
+// commands answer the lines of a script.
+var commands = map[string]func(*script, *command) string{
+	"genesis": (*script).genesis,
+	"clock": func(s *script, c *command) string {
+		s.at.Time = testTime.Add(time.Duration(c.number(c.word(0))) * time.Second)
+		return s.empty(c, ledger.Observed{})
+	},
+	"blocks": func(s *script, c *command) string {
+		for range c.number(c.word(0)) {
+			s.empty(c, ledger.Observed{})
+		}
+		return "ok"
+	},
+	"absent": func(s *script, c *command) string {
+		if at := c.option("at", ""); at != "" {
+			s.at.Time = testTime.Add(time.Duration(c.number(at)) * time.Second)
+		}
+		return s.empty(c, ledger.Observed{Absent: validatorKeys(c.words)})
+	},
+	"equivocated": func(s *script, c *command) string {
+		return s.empty(c, ledger.Observed{Equivocated: validatorKeys(c.words)})
+	},
+	"full":   (*script).full,
+	"replay": (*script).replay,
+	"drift": func(s *script, c *command) string {
+		s.drift = time.Duration(c.number(c.word(0))) * time.Second
+		return "ok"
+	},
+
+	"bond": func(s *script, c *command) string {
+		return s.send(c, ledger.Bond{Source: source(c.word(1)), Units: c.count("units", 0), Sequence: s.sequence(c)})
+	},
+	"unbond": func(s *script, c *command) string {
+		return s.send(c, ledger.Unbond{Source: source(c.word(1)), Units: c.count("units", 0), Sequence: s.sequence(c)})
+	},
+	"set-params":    (*script).setParams,
+	"define-source": (*script).defineSource,
+	"update-source": func(s *script, c *command) string {
+		return s.send(c, ledger.UpdateSource{
+			Version: s.version(c), Endpoints: endpointsOf(c.option("host", c.word(0))), EmergencyGroups: studies(c.options("groups")),
+		})
+	},
+	"rotate-key": (*script).rotateKey,
+	"unjail": func(s *script, c *command) string {
+		stake, _ := s.snapshot(c.t).Stake(source(c.option("source", c.word(0))))
+		return s.send(c, ledger.Unjail{Jailing: c.count("jailing", or(stake).Jailings)})
+	},
+	"anchor": func(s *script, c *command) string {
+		return s.send(c, ledger.AnchorReceipts{
+			From: int64(c.time("from")), To: int64(c.time("to")), Count: c.count("count", 1), Root: named("receipts"),
+		})
+	},
+	"define-study": func(s *script, c *command) string {
+		body := studiesBody(c.option("owner", "nobody"), c.words[1:]...)
+		for i := range body.Studies {
+			body.Studies[i].Kind = ledger.RecordKind(c.count("kind", 1))
+		}
+		return s.send(c, body)
+	},
+	"amend": func(s *script, c *command) string {
+		return s.send(c, ledger.AmendStudy{Study: studyOf(c.word(1)), Revision: s.revision(c)})
+	},
+	"hold": func(s *script, c *command) string {
+		return s.send(c, ledger.HoldStudy{Study: studyOf(c.word(1)), Revision: s.revision(c), Held: true})
+	},
+	"release": func(s *script, c *command) string {
+		return s.send(c, ledger.HoldStudy{Study: studyOf(c.word(1)), Revision: s.revision(c)})
+	},
+	"withdraw": func(s *script, c *command) string {
+		return s.send(c, ledger.WithdrawStudy{Study: studyOf(c.word(1)), Revision: s.revision(c)})
+	},
+
+	"source":    func(s *script, c *command) string { return show(s.snapshot(c.t).Source(source(c.word(0)))) },
+	"payer":     func(s *script, c *command) string { return show(s.snapshot(c.t).Payer(payer(c.word(0)))) },
+	"bonds":     func(s *script, c *command) string { return show(s.snapshot(c.t).Bonds(source(c.word(0)))) },
+	"stake":     func(s *script, c *command) string { return show(s.snapshot(c.t).Stake(source(c.word(0)))) },
+	"validator": func(s *script, c *command) string { return show(s.snapshot(c.t).Validator(validatorKeyOf(c.word(0)))) },
+	"params":    func(s *script, c *command) string { return show(s.snapshot(c.t).Params()) },
+	"next":      func(s *script, c *command) string { return show(s.snapshot(c.t).NextParams()) },
+	"study":     func(s *script, c *command) string { return show(s.snapshot(c.t).Study(studyOf(c.word(0)))) },
+	"receipts":  func(s *script, c *command) string { return show(s.snapshot(c.t).Receipts(source(c.word(0)))) },
+	"key":       func(s *script, c *command) string { return show(s.snapshot(c.t).SourceOfKey(idOf(c.word(0)))) },
+	"find":      func(s *script, c *command) string { return show(s.snapshot(c.t).SourceByOID(resolve(c.word(0)))) },
+	"room":      (*script).room,
 }
 
 func (s *script) run(t *testing.T, d *datadriven.TestData) string {
-	var words []string
+	c := &command{TestData: d, t: t}
 	for _, a := range d.CmdArgs {
 		if len(a.Vals) == 0 && a.Key != "->" {
-			words = append(words, a.Key)
+			c.words = append(c.words, a.Key)
 		}
 	}
-	word := func(i int) string {
-		if i >= len(words) {
-			d.Fatalf(t, "%s needs more words", d.Cmd)
-		}
-		return words[i]
+	for _, name := range c.words { // so that show knows them
+		idOf(name)
+		studyOf(name)
+		validatorKeyOf(name)
 	}
-	switch d.Cmd {
-	case "genesis":
-		s.world = newWorld(t, words...)
-		return "ok"
-	case "define-source":
-		return s.send(t, word(0), s.source(t, d, word(0)))
-	case "define-study":
-		var body ledger.DefineStudy
-		for _, name := range words[1:] {
-			body.Studies = append(body.Studies, ledger.StudyDefinition{Study: studyOf(name), Owner: owner(arg(d, "owner", "nobody"))})
-		}
-		return s.send(t, word(0), body)
-	case "transfer":
-		return s.send(t, word(1), ledger.TransferStudy{Study: studyOf(word(0)), Epoch: s.epoch(t, d, word(0)), NewOwner: owner(word(2))})
-	case "grant":
-		until := testTime.Unix() + number(t, arg(d, "until", "0"))
-		return s.send(t, word(0), ledger.AllowAccess{Study: studyOf(word(1)), Epoch: s.epoch(t, d, word(1)), Commitment: commitment(d, word(2), word(1)), NotAfter: until})
-	case "revoke":
-		body := ledger.RevokeAccess{Study: studyOf(word(1)), Epoch: s.epoch(t, d, word(1)), All: word(2) == "all"}
-		if !body.All {
-			body.Commitment = commitment(d, word(2), word(1))
-		}
-		return s.send(t, word(0), body)
-	case "replay":
-		sent := s.sent[ledger.Kind(word(0))]
-		tx := sent[len(sent)-1]
-		if d.HasArg("first") {
-			tx = sent[0]
-		}
-		return outcome(s.apply(t, tx))
-	case "seen":
-		if word(1) == "all" {
-			s.seen[fmt.Sprint(studyOf(word(0)), s.epoch(t, d, word(0)))] = true
-		} else {
-			s.seen[fmt.Sprint(studyOf(word(0)), commitment(d, word(1), word(0)))] = true
-		}
-		return "ok"
-	case "clock":
-		s.at.Time = testTime.Add(time.Duration(number(t, word(0))) * time.Second)
-		s.writeHead(t)
-		return "ok"
-	case "drift":
-		s.drift = time.Duration(number(t, word(0))) * time.Second
-		return "ok"
-	case "decide":
-		return s.decide(t, d, word(0), word(1))
-	case "study":
-		r, err := s.snapshot(t).Study(studyOf(word(0)))
-		if err != nil {
-			return err.Error()
-		}
-		return fmt.Sprintf("epoch %d, owner since %d, grants %d, earlier %d, defined at %d, changed at %d",
-			r.Epoch, r.OwnerSince, r.Grants, r.Earlier, r.DefinedAt, r.ChangedAt)
-	case "find":
-		r, err := s.snapshot(t).SourceByOID(resolve(word(0)))
-		if err != nil {
-			return err.Error()
-		}
-		return fmt.Sprintf("version %d, %s, OIDs %v, defined at %d, updated at %d", r.Version, r.Endpoints.ITI43, r.OIDs, r.DefinedAt, r.UpdatedAt)
+	run, ok := commands[d.Cmd]
+	if !ok {
+		run, ok = ownerCommands[d.Cmd]
 	}
-	d.Fatalf(t, "no such command: %s", d.Cmd)
-	return ""
+	if !ok {
+		d.Fatalf(t, "no such command: %s", d.Cmd)
+	}
+	return run(s, c)
 }
 
-// send signs and applies a body. Check must say beforehand what Apply says then.
-func (s *script) send(t *testing.T, by string, body ledger.Body) string {
-	raw, err := ledger.Sign(nil, testChain, body, keyOf(by))
+func (s *script) genesis(c *command) string {
+	g := genesisOf(c.words...)
+	g.ChainID = c.option("chain", testChain)
+	g.Time = testTime.Add(time.Duration(c.number(c.option("time", "0"))) * time.Second)
+	if c.HasArg("payers") {
+		g.Payers = c.payers()
+	}
+	if c.HasArg("params") {
+		params := c.params(ledger.DefaultParams())
+		g.Params = &params
+	}
+	if s.world == nil {
+		s.world = &world{ledger.NewOverlay(nil), ledger.Context{Time: testTime}}
+	}
+	err := ledger.InitGenesis(s, g)
+	s.recorded.genesis(g, outcome(err))
+	return outcome(err)
+}
+
+// empty makes a block without transactions.
+func (s *script) empty(c *command, seen ledger.Observed) string {
+	s.block(c.t, seen)
+	s.recorded.block(s.world, seen, nil, "")
+	return "ok"
+}
+
+// send signs a body with the key of the first word and makes a block of it. Check must say beforehand what Apply says
+// then, and Cost what Room shows afterwards.
+func (s *script) send(c *command, body ledger.Body) string {
+	c.t.Helper()
+	raw, err := ledger.Sign(nil, testChain, body, keyOf(c.word(0)))
 	if err != nil {
 		return outcome(err)
 	}
 	tx, err := ledger.Parse(testChain, raw)
 	if err != nil {
-		t.Fatalf("Parse refuses what Sign made: %v", err)
+		c.t.Fatalf("Parse refuses what Sign made: %v", err)
 	}
-	checked := ledger.Check(s, tx, ledger.Context{Height: s.at.Height + 1, Time: s.at.Time})
-	applied := s.apply(t, tx)
-	if outcome(checked) != outcome(applied) {
-		t.Fatalf("Check says %v, Apply %v", checked, applied)
-	}
-	if applied == nil {
-		s.sent[body.Kind()] = append(s.sent[body.Kind()], tx)
-	}
-	return outcome(applied)
+	return s.apply(c, tx)
 }
 
-func (s *script) source(t *testing.T, d *datadriven.TestData, name string) ledger.DefineSource {
-	body := sourceBody(name, uint64(number(t, arg(d, "version", "1"))))
-	body.Endpoints.ITI43 = "https://" + arg(d, "host", name+".example") + "/xds/repository"
-	if oids, ok := d.Arg("oids"); ok {
-		for _, oid := range oids.Vals {
-			body.OIDs = append(body.OIDs, resolve(oid))
-		}
+func (s *script) apply(c *command, tx *ledger.Transaction) string {
+	c.t.Helper()
+	if s.world == nil {
+		s.world = &world{ledger.NewOverlay(nil), ledger.Context{Time: testTime}}
 	}
-	validator := arg(d, "validator", name)
-	body.ValidatorKey = validatorKeyOf(validator)
-	body.ValidatorProof = proofOf(arg(d, "proof-by", validator), name)
-	return body
+	next := ledger.Context{Height: s.at.Height + 1, Time: s.at.Time}
+	begun := ledger.NewOverlay(s)
+	if err := ledger.BeginBlock(begun, next, ledger.Observed{}); err != nil && ledger.CodeOf(err) != ledger.CodeNoGenesis {
+		c.t.Fatal(err)
+	}
+	checked := ledger.Check(begun, tx, next)
+	account, writes, err := ledger.Cost(begun, tx, next)
+	if outcome(err) != outcome(checked) {
+		c.t.Fatalf("Check says %v, Cost %v", checked, err)
+	}
+	before := s.roomOf(c, begun, account, next)
+	applied := ledger.CodeOf(checked) // before the genesis no block begins
+	if applied != ledger.CodeNoGenesis {
+		applied = ledger.CodeOf(s.block(c.t, ledger.Observed{}, tx))
+	}
+	if applied != ledger.CodeOf(checked) {
+		c.t.Fatalf("Check says %v, Apply %v", checked, applied)
+	}
+	after := s.roomOf(c, s, account, next)
+	switch {
+	case applied == ledger.CodeNoAllowance && before >= writes:
+		c.t.Errorf("refused for %d writes, with room for %d", writes, before)
+	case applied == "" && writes > 0 && before != after+writes:
+		c.t.Errorf("%d writes left room for %d of %d", writes, after, before)
+	}
+	if applied != ledger.CodeNoGenesis {
+		s.recorded.block(s.world, ledger.Observed{}, tx, applied)
+	}
+	if applied != "" {
+		return string(applied)
+	}
+	s.sent[tx.Body.Kind()] = append(s.sent[tx.Body.Kind()], tx)
+	return "ok"
 }
 
-func (s *script) decide(t *testing.T, d *datadriven.TestData, requester, study string) string {
-	grantee := keys.Grantee{}
-	if requester != "nobody" {
-		grantee.ID = idOf(requester)
+func (s *script) roomOf(c *command, r ledger.Reader, a ledger.Account, at ledger.Context) uint64 {
+	room, err := ledger.Room(r, a, at)
+	if err != nil && ledger.CodeOf(err) != ledger.CodeNoGenesis {
+		c.t.Fatal(err)
 	}
-	blinds := [][32]byte{named("blind", "")}
-	if d.HasArg("unopened") {
-		blinds = nil
+	return room
+}
+
+func (s *script) replay(c *command) string {
+	sent := s.sent[ledger.Kind(c.word(0))]
+	tx := sent[len(sent)-1]
+	if c.HasArg("first") {
+		tx = sent[0]
 	}
-	if a, ok := d.Arg("blinds"); ok {
-		blinds = nil
-		for _, b := range a.Vals {
-			blinds = append(blinds, named("blind", b))
+	return s.apply(c, tx)
+}
+
+// full changes a record, so that a limit of thousands is reached by one transaction.
+func (s *script) full(c *command) string {
+	n := uint64(c.number(c.word(2)))
+	var key []byte
+	var record any
+	switch field := c.word(1); field {
+	case "grants", "earlier":
+		study, err := s.snapshot(c.t).Study(studyOf(c.word(0)))
+		if err != nil {
+			return err.Error()
 		}
+		if field == "grants" {
+			study.Grants = n
+		} else {
+			study.Earlier = n
+		}
+		key, record = ledger.KeyStudy(study.ID), study
+	case "absences":
+		v, err := s.snapshot(c.t).Validator(validatorKeyOf(c.word(0)))
+		if err != nil {
+			return err.Error()
+		}
+		v.Window, v.Absences = c.count("window", 0), n
+		key, record = ledger.KeyValidator(v.Key), v
+	default:
+		c.Fatalf(c.t, "no such counter: %s", field)
 	}
-	snap := s.snapshot(t)
-	got, err := ledger.Decide(snap, ledger.Access{
-		Source:     keys.Source{ID: idOf(arg(d, "source", "north"))},
-		Study:      studyOf(study),
-		Requester:  grantee,
-		Blinds:     blinds,
-		Revoked:    func(id ledger.StudyID, c ledger.Commitment) bool { return s.seen[fmt.Sprint(id, c)] },
-		RevokedAll: func(id ledger.StudyID, epoch uint64) bool { return s.seen[fmt.Sprint(id, epoch)] },
-		Now:        s.at.Time.Add(s.drift),
-		Staleness:  2 * time.Minute,
+	value := ledger.Encode(record)
+	s.Set(key, value)
+	s.recorded.put(key, value)
+	return "ok"
+}
+
+func (s *script) setParams(c *command) string {
+	now, err := s.snapshot(c.t).Params()
+	if err != nil {
+		return outcome(err)
+	}
+	return s.send(c, ledger.SetParams{
+		Version:  c.count("version", now.Version+1),
+		Params:   c.params(now.Params),
+		Payers:   c.payers(),
+		Height:   c.count("height", uint64(s.at.Height)+1+now.Params.ChangeBlocks),
+		Sequence: s.sequence(c),
 	})
+}
+
+func (s *script) defineSource(c *command) string {
+	name := c.word(0)
+	body := sourceBody(name)
+	body.Endpoints = endpointsOf(c.option("host", name))
+	for _, oid := range c.options("oids") {
+		body.OIDs = append(body.OIDs, resolve(oid))
+	}
+	validator := c.option("validator", name)
+	body.ValidatorKey = validatorKeyOf(validator)
+	body.ValidatorProof = proofOf(c.option("proof-by", validator), name)
+	body.EmergencyGroups = studies(c.options("groups"))
+	return s.send(c, body)
+}
+
+func (s *script) rotateKey(c *command) string {
+	name, version := source(c.option("source", c.word(0))), s.version(c)
+	body, err := ledger.NewRotateKey(nil, testChain, name, c.count("proof-version", version), keyOf(c.word(1)))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if by := c.option("proof-by", ""); by != "" {
+		other, err := ledger.NewRotateKey(nil, testChain, name, version, keyOf(by))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		body.Proof = other.Proof
+	}
+	body.Version = version
+	return s.send(c, body)
+}
+
+func (s *script) room(c *command) string {
+	var a ledger.Account
+	switch c.word(0) {
+	case "source":
+		a = ledger.Account{Kind: ledger.AccountSource, ID: idOf(c.word(1))}
+	case "payer":
+		a = ledger.Account{Kind: ledger.AccountPayer, ID: idOf(c.word(1))}
+	case "study":
+		a = ledger.Account{Kind: ledger.AccountStudy, ID: studyOf(c.word(1))}
+	case "others":
+		a = ledger.Account{Kind: ledger.AccountOthers, ID: studyOf(c.word(1))}
+	}
+	return fmt.Sprint(s.roomOf(c, s, a, s.at))
+}
+
+// The defaults for what a transaction repeats of the state.
+
+func (s *script) sequence(c *command) uint64 {
+	p, _ := s.snapshot(c.t).Payer(payer(c.word(0)))
+	return c.count("sequence", or(p).Sequence+1)
+}
+
+func (s *script) version(c *command) uint64 {
+	r, _ := s.snapshot(c.t).Source(source(c.option("source", c.word(0))))
+	return c.count("version", or(r).Version+1)
+}
+
+func (s *script) revision(c *command) uint64 {
+	r, _ := s.snapshot(c.t).Study(studyOf(c.word(1)))
+	return c.count("revision", or(r).Revision)
+}
+
+// or returns a record, an empty one for none.
+func or[R any](record *R) R {
+	if record == nil {
+		record = new(R)
+	}
+	return *record
+}
+
+// show returns a record as JSON, without what is zero; names of parties and studies in place of hashes.
+func show(record any, err error) string {
 	if err != nil {
 		return err.Error()
 	}
-	if got.Height != s.at.Height {
-		t.Errorf("decided at height %d, want %d", got.Height, s.at.Height)
-	}
-	if got.Allowed {
-		return fmt.Sprintf("yes: %s", got.Reason)
-	}
-	return fmt.Sprintf("no: %s", got.Reason)
-}
-
-// epoch returns the epoch to sign for: that of the study, unless the command names another.
-func (s *script) epoch(t *testing.T, d *datadriven.TestData, study string) uint64 {
-	if a := arg(d, "epoch", ""); a != "" {
-		return uint64(number(t, a))
-	}
-	r, err := s.snapshot(t).Study(studyOf(study))
-	if errors.Is(err, ledger.ErrNotFound) {
-		return 0
-	}
+	b, err := json.Marshal(record)
 	if err != nil {
-		t.Fatal(err)
+		return err.Error()
 	}
-	return r.Epoch
+	var v any
+	d := json.NewDecoder(strings.NewReader(string(b)))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		return err.Error()
+	}
+	if list, ok := v.([]any); ok {
+		var lines []string
+		for _, e := range list {
+			lines = append(lines, plain(e))
+		}
+		if lines == nil {
+			return "none"
+		}
+		return strings.Join(lines, "\n")
+	}
+	return plain(v)
 }
 
-func commitment(d *datadriven.TestData, grantee, study string) ledger.Commitment {
-	return ledger.NewCommitment(named("blind", arg(d, "blind", "")), keys.Grantee{ID: idOf(grantee)}, studyOf(study))
+// plain writes a JSON value on one line, for people.
+func plain(v any) string {
+	switch v := v.(type) {
+	case map[string]any:
+		var fields []string
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if text := plain(v[name]); text != "" && text != "0" && text != "false" && text != "{}" && text != "[]" {
+				fields = append(fields, name+"="+text)
+			}
+		}
+		return "{" + strings.Join(fields, " ") + "}"
+	case []any:
+		var all []string
+		for _, e := range v {
+			all = append(all, plain(e))
+		}
+		return "[" + strings.Join(all, " ") + "]"
+	case string:
+		if v == strings.Repeat("0", 64) {
+			return ""
+		}
+		if name, ok := nameOf(v); ok {
+			return name
+		}
+		if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
+			return "T+" + strconv.FormatFloat(at.Sub(testTime).Seconds(), 'f', -1, 64)
+		}
+		return v
+	}
+	return fmt.Sprint(v)
 }
 
-func owner(name string) keys.Owner {
-	if name == "nobody" {
-		return keys.Owner{}
+// validatorKeys are those of some names.
+func validatorKeys(names []string) (all []ledger.ValidatorKey) {
+	for _, n := range names {
+		all = append(all, validatorKeyOf(n))
 	}
-	return keys.Owner{ID: idOf(name)}
+	return all
+}
+
+func studies(names []string) (all []ledger.StudyID) {
+	for _, n := range names {
+		all = append(all, studyOf(n))
+	}
+	return all
 }
 
 // resolve turns alias-of-NAME into an OID, and leaves any other word.
@@ -240,17 +491,91 @@ func outcome(err error) string {
 	return "BROKEN: " + err.Error()
 }
 
-func arg(d *datadriven.TestData, key, otherwise string) string {
-	if a, ok := d.Arg(key); ok && len(a.Vals) == 1 {
+// word returns a word of the command.
+func (c *command) word(i int) string {
+	c.t.Helper()
+	if i >= len(c.words) {
+		c.Fatalf(c.t, "%s needs more words", c.Cmd)
+	}
+	return c.words[i]
+}
+
+// option returns the value of NAME=VALUE.
+func (c *command) option(name, otherwise string) string {
+	if a, ok := c.Arg(name); ok && len(a.Vals) == 1 {
 		return a.Vals[0]
 	}
 	return otherwise
 }
 
-func number(t *testing.T, s string) int64 {
-	n, err := strconv.ParseInt(s, 10, 64)
+// options returns the values of NAME=(VALUE,...).
+func (c *command) options(name string) []string {
+	a, _ := c.Arg(name)
+	return a.Vals
+}
+
+// count returns the value of NAME=N.
+func (c *command) count(name string, otherwise uint64) uint64 {
+	c.t.Helper()
+	text := c.option(name, "")
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		t.Fatalf("%q is no number", s)
+		c.Fatalf(c.t, "%s: %q is no number", name, text)
 	}
 	return n
+}
+
+// time returns the value of NAME=T in Unix seconds.
+func (c *command) time(name string) ledger.Seconds {
+	c.t.Helper()
+	return ledger.Seconds(testTime.Unix() + c.number(c.option(name, "0")))
+}
+
+func (c *command) number(text string) int64 {
+	c.t.Helper()
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		c.Fatalf(c.t, "%q is no number", text)
+	}
+	return n
+}
+
+// payers returns the value of payers=(NAME:UNITS,...). N*NAME stands for NAME1 to NAMEN.
+func (c *command) payers() (all []ledger.PayerUnits) {
+	for _, p := range c.options("payers") {
+		name, units, _ := strings.Cut(p, ":")
+		names := []string{name}
+		if n, each, ok := strings.Cut(name, "*"); ok {
+			names = nil
+			for i := range c.number(n) {
+				names = append(names, each+strconv.FormatInt(i+1, 10))
+			}
+		}
+		for _, name := range names {
+			all = append(all, ledger.PayerUnits{Payer: payer(name), Units: uint64(c.number(units))})
+		}
+	}
+	return all
+}
+
+// params returns what params=(NAME:N,...) makes of some params.
+func (c *command) params(p ledger.Params) ledger.Params {
+	changes := map[string]int64{}
+	for _, o := range c.options("params") {
+		name, n, _ := strings.Cut(o, ":")
+		changes[name] = c.number(n)
+	}
+	b, err := json.Marshal(changes)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	d := json.NewDecoder(strings.NewReader(string(b)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&p); err != nil {
+		c.Fatalf(c.t, "params: %v", err)
+	}
+	return p
 }

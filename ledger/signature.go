@@ -36,21 +36,25 @@ func algorithmOf(pub crypto.PublicKey) (cose.Algorithm, error) {
 	return 0, keys.ErrUnsupportedKey
 }
 
-// parseSPKI returns the key of a SubjectPublicKeyInfo, which must be in the one encoding that Go writes: a
-// key has one KeyID.
-func parseSPKI(der []byte) (crypto.PublicKey, error) {
+// parseSPKI returns the key of a SubjectPublicKeyInfo and its algorithm. It must be in the one encoding that Go
+// writes: a key has one KeyID.
+func parseSPKI(der []byte) (crypto.PublicKey, cose.Algorithm, error) {
 	pub, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
+	}
+	alg, err := algorithmOf(pub)
+	if err != nil {
+		return nil, 0, err
 	}
 	again, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if !bytes.Equal(again, der) {
-		return nil, errors.New("the public key is not in DER as RFC 5480, RFC 3279 or RFC 8410 give it")
+		return nil, 0, errors.New("the public key is not in DER as RFC 5480, RFC 3279 or RFC 8410 give it")
 	}
-	return pub, nil
+	return pub, alg, nil
 }
 
 // checkForm applies the acceptance rule that the algorithms leave open, so that nobody but the signer can change

@@ -1,7 +1,7 @@
 package ledger
 
 import (
-	"fmt"
+	"encoding/binary"
 	"time"
 
 	"collimate/keys"
@@ -50,9 +50,14 @@ func (s *Snapshot) ChainID() string { return s.chainID }
 // nobody knows the next one's yet.
 func (s *Snapshot) Next() Context { return Context{Height: s.head.Height + 1, Time: s.head.Time} }
 
-// Source returns a source by its key, or ErrNotFound.
+// Source returns a source by the key that names it, or ErrNotFound.
 func (s *Snapshot) Source(id keys.Source) (*SourceRecord, error) {
 	return found(readSource(s, id))
+}
+
+// SourceOfKey returns the source whose present key is k, or ErrNotFound.
+func (s *Snapshot) SourceOfKey(k keys.ID) (*SourceRecord, error) {
+	return found(sourceOfKey(s, k))
 }
 
 // SourceByOID returns the source whose alias or declared OID is oid, or ErrNotFound.
@@ -60,28 +65,20 @@ func (s *Snapshot) SourceByOID(oid string) (*SourceRecord, error) {
 	if len(oid) > MaxOIDBytes {
 		return nil, ErrNotFound
 	}
-	var id keys.Source
-	ok, err := get(s, keyOID(oid), &id)
+	id, err := found(read(s, KeyOID(oid), keys.Source{}))
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
-		return nil, ErrNotFound
-	}
-	return s.Source(id)
+	return s.Source(*id)
 }
 
 // Sources returns every source, in the order of keys.
 func (s *Snapshot) Sources() ([]SourceRecord, error) {
 	sources := []SourceRecord{}
-	err := s.Iterate([]byte{prefixSource}, func(key, value []byte) error {
-		if len(key) != 1+32 {
-			return fmt.Errorf("the state is damaged: a source's key has %d bytes", len(key))
-		}
-		record := SourceRecord{ID: keys.Source{ID: keys.ID(key[1:])}}
-		err := decodeRecord(value, &record)
-		sources = append(sources, record)
-		return err
+	err := visitRecords(s, []byte{prefixSource}, func(rest []byte, r SourceRecord) error {
+		r.ID = keys.Source{ID: keys.ID(rest)}
+		sources = append(sources, r)
+		return nil
 	})
 	return sources, err
 }
@@ -107,9 +104,90 @@ func (s *Snapshot) Grants(study StudyID) ([]GrantRecord, error) {
 	return grants, err
 }
 
-// IsValidator reports whether a key is one of the chain's validators.
-func (s *Snapshot) IsValidator(key [32]byte) (bool, error) {
-	return get(s, keyValidator(key), &validatorRecord{})
+// Guardians returns the guardians of a study, or ErrNotFound. A record whose OwnerSince is not the study's counts for
+// nothing.
+func (s *Snapshot) Guardians(study StudyID) (*GuardiansRecord, error) {
+	return found(read(s, KeyGuardians(study), GuardiansRecord{Study: study}))
+}
+
+// Recovery returns the recovery of a study, or ErrNotFound. A record whose Round is not that of the guardians counts
+// for nothing.
+func (s *Snapshot) Recovery(study StudyID) (*RecoveryRecord, error) {
+	return found(read(s, KeyRecovery(study), RecoveryRecord{Study: study}))
+}
+
+// Emergency returns the last emergency of a requester and a study, or ErrNotFound.
+func (s *Snapshot) Emergency(study StudyID, requester keys.Grantee) (*EmergencyRecord, error) {
+	return found(readEmergency(s, study, requester))
+}
+
+// Emergencies returns the last emergency of each requester of a study, in the order of requesters' keys.
+func (s *Snapshot) Emergencies(study StudyID) ([]EmergencyRecord, error) {
+	emergencies := []EmergencyRecord{}
+	err := visitRecords(s, key(prefixEmergency, study[:]), func(rest []byte, r EmergencyRecord) error {
+		r.Study, r.Requester = study, keys.Grantee{ID: keys.ID(rest)}
+		emergencies = append(emergencies, r)
+		return nil
+	})
+	return emergencies, err
+}
+
+// Payer returns a payer, or ErrNotFound.
+func (s *Snapshot) Payer(id keys.Payer) (*PayerRecord, error) {
+	return found(readPayer(s, id))
+}
+
+// Payers returns every payer, in the order of keys.
+func (s *Snapshot) Payers() ([]PayerRecord, error) {
+	payers := []PayerRecord{}
+	err := visitPayers(s, func(p PayerRecord) error {
+		payers = append(payers, p)
+		return nil
+	})
+	return payers, err
+}
+
+// Bond returns what a payer has put up for a source, or ErrNotFound.
+func (s *Snapshot) Bond(source keys.Source, payer keys.Payer) (*BondRecord, error) {
+	return found(read(s, KeyBond(source, payer), BondRecord{Source: source, Payer: payer}))
+}
+
+// Bonds returns what has been put up for a source, in the order of payers' keys.
+func (s *Snapshot) Bonds(source keys.Source) ([]BondRecord, error) {
+	bonds := []BondRecord{}
+	err := visitBonds(s, source, func(b BondRecord) error {
+		bonds = append(bonds, b)
+		return nil
+	})
+	return bonds, err
+}
+
+// Stake returns the stake of a source, or ErrNotFound if nobody has ever bonded for it.
+func (s *Snapshot) Stake(source keys.Source) (*StakeRecord, error) {
+	return found(read(s, KeyStake(source), StakeRecord{Source: source}))
+}
+
+// Receipts returns the receipts that a source has anchored, in the order of time.
+func (s *Snapshot) Receipts(source keys.Source) ([]ReceiptsRecord, error) {
+	receipts := []ReceiptsRecord{}
+	err := visitRecords(s, key(prefixReceipts, source.ID[:]), func(rest []byte, r ReceiptsRecord) error {
+		r.Source, r.To = source, Seconds(binary.BigEndian.Uint64(rest))
+		receipts = append(receipts, r)
+		return nil
+	})
+	return receipts, err
+}
+
+// Params returns the params in force. Before the genesis there are none, which is an *Error with CodeNoGenesis.
+func (s *Snapshot) Params() (*ParamsRecord, error) { return readParams(s) }
+
+// NextParams returns the change of params that has been decided, or ErrNotFound.
+func (s *Snapshot) NextParams() (*NextRecord, error) { return found(readNext(s)) }
+
+// Validator returns a validator, or ErrNotFound. There is a record of each key of the genesis, and of each that a
+// source has declared.
+func (s *Snapshot) Validator(key ValidatorKey) (*ValidatorRecord, error) {
+	return found(readValidator(s, key))
 }
 
 // found turns the nil of a reader into ErrNotFound.

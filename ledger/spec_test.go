@@ -10,21 +10,19 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"collimate/ledger"
 )
 
 // TestSpec holds code and specification together: every section that the code cites exists, and every error code,
 // reason, kind and limit of the code is in the specification.
 func TestSpec(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join("..", "docs", "ledger-spec.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	spec := string(b)
+	spec := readSpec(t)
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cited := regexp.MustCompile(`ledger-spec (\d+(?:\.\d+)?)`)
+	cited := regexp.MustCompile(`ledger-spec (\d+(?:\.\d+)*)`)
 	citations, names := 0, 0
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
@@ -65,6 +63,15 @@ func TestSpec(t *testing.T) {
 	}
 }
 
+func readSpec(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "docs", "ledger-spec.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
 // constants returns the constants of a file; those that are strings with their value.
 func constants(t *testing.T, name string, src []byte) map[string]string {
 	t.Helper()
@@ -91,4 +98,44 @@ func constants(t *testing.T, name string, src []byte) map[string]string {
 		}
 	}
 	return all
+}
+
+// TestEveryCode: there is a vector for every code of the specification. What has no vector is named here with the test
+// that shows it.
+func TestEveryCode(t *testing.T) {
+	elsewhere := map[ledger.ErrorCode]string{
+		ledger.CodeTooLarge:   "TestStrictDecoding",
+		ledger.CodeOtherChain: "TestMadeByHand",
+		ledger.CodeNoGenesis:  "TestBeforeGenesis",
+	}
+	shown := map[ledger.ErrorCode]bool{}
+	for _, v := range vectors(t, "invalid.json", func() []invalidVector { return invalidVectors(t) }) {
+		shown[v.Code] = true
+	}
+	for _, s := range readScenarios(t) {
+		for _, step := range s.Steps {
+			if step.Genesis != nil {
+				shown[ledger.ErrorCode(step.Genesis.Result)] = true
+			}
+			if step.Block != nil {
+				for _, result := range step.Block.Results {
+					shown[ledger.ErrorCode(result)] = true
+				}
+			}
+		}
+	}
+	_, section, _ := strings.Cut(readSpec(t), "\n## 9. Errors\n")
+	section, _, _ = strings.Cut(section, "\n## 10.")
+	codes := 0
+	for _, row := range regexp.MustCompile(`(?m)^\|.*\|$`).FindAllString(section, -1) {
+		for _, m := range regexp.MustCompile("`([a-z-]+)`").FindAllStringSubmatch(row, -1) {
+			codes++
+			if c := ledger.ErrorCode(m[1]); !shown[c] && elsewhere[c] == "" {
+				t.Errorf("no vector shows %s", c)
+			}
+		}
+	}
+	if codes < 50 {
+		t.Errorf("found %d codes in the specification: the test has lost its way", codes)
+	}
 }

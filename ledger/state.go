@@ -1,7 +1,10 @@
 package ledger
 
 import (
+	"encoding/binary"
 	"fmt"
+
+	"collimate/keys"
 )
 
 // Reader reads the flat state. Keys and values are those of ledger-spec 4.
@@ -24,26 +27,136 @@ type ReaderWriter interface {
 const (
 	prefixMeta      = 0x01 // then an ASCII name
 	prefixValidator = 0x02 // then the 32 bytes of an Ed25519 key
-	prefixSource    = 0x03 // then a KeyID
+	prefixSource    = 0x03 // then the KeyID that names a source
 	prefixOID       = 0x04 // then an OID in ASCII
 	prefixStudy     = 0x05 // then a StudyID
 	prefixGrant     = 0x06 // then a StudyID and a Commitment
+	prefixRotated   = 0x07 // then the KeyID of a key that a source has, or had, by rotation
+	prefixPayer     = 0x08 // then the KeyID of a payer
+	prefixBond      = 0x09 // then the KeyIDs of source and payer
+	prefixStake     = 0x0a // then the KeyID of a source
+	prefixDue       = 0x0b // then a time, a kind and a reference
+	prefixVote      = 0x0c // then the KeyID of a payer
+	prefixGuardians = 0x0d // then a StudyID
+	prefixRecovery  = 0x0e // then a StudyID
+	prefixEmergency = 0x0f // then a StudyID and the KeyID of who broke the glass
+	prefixReceipts  = 0x10 // then the KeyID of a source and a time
 )
 
-func keyMeta(name string) []byte              { return append([]byte{prefixMeta}, name...) }
-func keyValidator(k ValidatorKey) []byte      { return append([]byte{prefixValidator}, k[:]...) }
-func keySource(id [32]byte) []byte            { return append([]byte{prefixSource}, id[:]...) }
-func keyOID(oid string) []byte                { return append([]byte{prefixOID}, oid...) }
-func keyStudy(s StudyID) []byte               { return append([]byte{prefixStudy}, s[:]...) }
-func keyGrants(s StudyID) []byte              { return append([]byte{prefixGrant}, s[:]...) }
-func keyGrant(s StudyID, c Commitment) []byte { return append(keyGrants(s), c[:]...) }
+// The names of the records under prefixMeta.
+const (
+	metaGenesis = "genesis"
+	metaHead    = "head"
+	metaParams  = "params"
+	metaNext    = "next"
+)
+
+// What is due at a time. ledger-spec 5.0.3
+const (
+	dueUnbond  = 1 // then the KeyIDs of source and payer
+	dueRecover = 2 // then a StudyID
+)
+
+// The keys of the state, for proofs of what stands there. ledger-spec 4.1
+
+// KeyParams is the key of the ParamsRecord.
+func KeyParams() []byte { return keyMeta(metaParams) }
+
+// KeyNext is the key of the NextRecord.
+func KeyNext() []byte { return keyMeta(metaNext) }
+
+// KeyValidator is the key of a ValidatorRecord.
+func KeyValidator(k ValidatorKey) []byte { return key(prefixValidator, k[:]) }
+
+// KeySource is the key of a SourceRecord.
+func KeySource(s keys.Source) []byte { return key(prefixSource, s.ID[:]) }
+
+// KeyOID is the key of the name of the source that has an OID.
+func KeyOID(oid string) []byte { return key(prefixOID, []byte(oid)) }
+
+// KeyStudy is the key of a StudyRecord.
+func KeyStudy(s StudyID) []byte { return key(prefixStudy, s[:]) }
+
+// KeyGrant is the key of a GrantRecord.
+func KeyGrant(s StudyID, c Commitment) []byte { return key(prefixGrant, s[:], c[:]) }
+
+// KeyRotated is the key of the name of the source that has, or had, a key by rotation.
+func KeyRotated(k keys.ID) []byte { return key(prefixRotated, k[:]) }
+
+// KeyPayer is the key of a PayerRecord.
+func KeyPayer(p keys.Payer) []byte { return key(prefixPayer, p.ID[:]) }
+
+// KeyBond is the key of a BondRecord.
+func KeyBond(s keys.Source, p keys.Payer) []byte { return key(prefixBond, s.ID[:], p.ID[:]) }
+
+// KeyStake is the key of a StakeRecord.
+func KeyStake(s keys.Source) []byte { return key(prefixStake, s.ID[:]) }
+
+// KeyVote is the key of a VoteRecord.
+func KeyVote(p keys.Payer) []byte { return key(prefixVote, p.ID[:]) }
+
+// KeyGuardians is the key of a GuardiansRecord.
+func KeyGuardians(s StudyID) []byte { return key(prefixGuardians, s[:]) }
+
+// KeyRecovery is the key of a RecoveryRecord.
+func KeyRecovery(s StudyID) []byte { return key(prefixRecovery, s[:]) }
+
+// KeyEmergency is the key of an EmergencyRecord.
+func KeyEmergency(s StudyID, requester keys.Grantee) []byte {
+	return key(prefixEmergency, s[:], requester.ID[:])
+}
+
+// KeyReceipts is the key of a ReceiptsRecord.
+func KeyReceipts(s keys.Source, to Seconds) []byte {
+	return key(prefixReceipts, s.ID[:], bigEndian(to))
+}
+
+func keyMeta(name string) []byte { return key(prefixMeta, []byte(name)) }
+
+func keyDue(at Seconds, kind byte, reference ...[]byte) []byte {
+	k := key(prefixDue, bigEndian(at), []byte{kind})
+	for _, r := range reference {
+		k = append(k, r...)
+	}
+	return k
+}
+
+func key(prefix byte, parts ...[]byte) []byte {
+	k := make([]byte, 1, 1+2*32)
+	k[0] = prefix
+	for _, p := range parts {
+		k = append(k, p...)
+	}
+	return k
+}
+
+func bigEndian(s Seconds) []byte { return binary.BigEndian.AppendUint64(nil, uint64(s)) }
 
 // write is one change of the state: a new value, or a deletion when value is nil.
 type write struct {
 	key, value []byte
 }
 
+// nothing is the value of a key that says all: the empty map.
+type nothing struct{}
+
 func set(key []byte, record any) write { return write{key, encode(record)} }
+
+// put writes in order.
+func put(w ReaderWriter, writes []write) error {
+	for _, e := range writes {
+		var err error
+		if e.value == nil {
+			err = w.Delete(e.key)
+		} else {
+			err = w.Set(e.key, e.value)
+		}
+		if err != nil {
+			return fmt.Errorf("writing the state: %w", err)
+		}
+	}
+	return nil
+}
 
 // get reads the record at key into record, and reports whether there is one.
 func get(r Reader, key []byte, record any) (bool, error) {
@@ -57,10 +170,29 @@ func get(r Reader, key []byte, record any) (bool, error) {
 	return true, decodeRecord(b, record)
 }
 
+// read returns the record at key over a start value, which holds what the key says; nil if there is none.
+func read[R any](r Reader, key []byte, record R) (*R, error) {
+	if ok, err := get(r, key, &record); !ok || err != nil {
+		return nil, err
+	}
+	return &record, nil
+}
+
 // decodeRecord decodes what set encoded. A failure is not the transaction's fault, so it is no *SyntaxError.
 func decodeRecord(b []byte, record any) error {
 	if err := decMode.Unmarshal(b, record); err != nil {
 		return fmt.Errorf("the state is damaged: decoding a %T: %w", record, err)
 	}
 	return nil
+}
+
+// visitRecords calls visit with each record under a prefix and the rest of its key, in bytewise order.
+func visitRecords[R any](r Reader, prefix []byte, visit func(rest []byte, record R) error) error {
+	return r.Iterate(prefix, func(key, value []byte) error {
+		var record R
+		if err := decodeRecord(value, &record); err != nil {
+			return err
+		}
+		return visit(key[len(prefix):], record)
+	})
 }

@@ -10,8 +10,8 @@ import (
 // Kind is the kind of a transaction, as it stands in the encoding.
 type Kind string
 
-// Body is what a transaction says: DefineSource, DefineStudy, TransferStudy, AllowAccess or RevokeAccess. Parse
-// returns bodies as values, not pointers.
+// Body is what a transaction says: DefineSource, AllowAccess or another of the kinds in parseBody. Parse returns
+// bodies as values, not pointers.
 type Body interface {
 	// Kind returns the name of the kind.
 	Kind() Kind
@@ -21,7 +21,7 @@ type Body interface {
 	validate() error
 	// rule applies the rules that need the state, and returns the writes that are the effect of the
 	// transaction; it returns an *Error, or another error if the state cannot be read.
-	rule(r Reader, by signer, at Context) ([]write, error)
+	rule(e *env) ([]write, error)
 }
 
 // Transaction is a parsed and verified transaction. Only Parse makes one that Check and Apply accept.
@@ -32,12 +32,6 @@ type Transaction struct {
 	Body   Body
 
 	chainID string // of Parse
-}
-
-// signer is who signed, for rules.
-type signer struct {
-	id      keys.ID
-	chainID string
 }
 
 // The encoding of a transaction. ledger-spec 3.1

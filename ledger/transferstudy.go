@@ -7,7 +7,7 @@ const KindTransferStudy Kind = "transfer-study"
 
 // TransferStudy gives a study to a new owner: a patient claims it with the key of the ticket, or hands it over.
 // The present owner signs it. It begins a new epoch, which voids every grant: whom the study is shown to is for
-// the new owner to decide. ledger-spec 5.3
+// the new owner to decide. ledger-spec 5.13
 type TransferStudy struct {
 	Study    StudyID    `cbor:"1,keyasint"`
 	Epoch    uint64     `cbor:"2,keyasint"` // the present one, StudyRecord.Epoch
@@ -26,16 +26,16 @@ func (t TransferStudy) validate() error {
 	return nil
 }
 
-func (t TransferStudy) rule(r Reader, by signer, at Context) ([]write, error) {
-	study, err := ownedStudy(r, t.Study, t.Epoch, by)
+func (t TransferStudy) rule(e *env) ([]write, error) {
+	study, err := e.ownedStudy(t.Study, t.Epoch)
 	if err != nil {
 		return nil, err
 	}
 	if t.NewOwner == study.Owner {
 		return nil, refuse(CodeSameOwner, "the new owner is the present one")
 	}
-	study.nextEpoch(at)
-	study.Owner = t.NewOwner
-	study.OwnerSince = study.Epoch
-	return []write{set(keyStudy(t.Study), study)}, nil
+	if err := e.chargeStudy(study, 1); err != nil {
+		return nil, err
+	}
+	return study.handOver(e, t.NewOwner, e.height)
 }

@@ -11,16 +11,23 @@ type Endpoints struct {
 	ITI43 string `cbor:"1,keyasint" json:"iti43"`
 	// Openings takes the openings of grants; empty if the source takes them in other ways.
 	Openings string `cbor:"2,keyasint" json:"openings,omitempty"`
+	// RAD69 answers Retrieve Imaging Document Set; empty if the source does not.
+	RAD69 string `cbor:"3,keyasint" json:"rad69,omitempty"`
 }
 
 func (e Endpoints) validate() error {
 	if err := checkURL("ITI-43", e.ITI43); err != nil {
 		return err
 	}
-	if e.Openings == "" {
-		return nil
+	if e.Openings != "" {
+		if err := checkURL("openings", e.Openings); err != nil {
+			return err
+		}
 	}
-	return checkURL("openings", e.Openings)
+	if e.RAD69 != "" {
+		return checkURL("RAD-69", e.RAD69)
+	}
+	return nil
 }
 
 // checkURL accepts "https://" host [":" port] ["/" ...] in printable ASCII, without user information and
@@ -75,6 +82,9 @@ func isAuthority(s string) bool {
 	return err == nil && n > 0 && port[0] != '0'
 }
 
+// hasPort reports whether what isAuthority accepts ends in a port.
+func hasPort(s string) bool { return strings.LastIndexByte(s, ':') > strings.LastIndexByte(s, ']') }
+
 // isPath accepts the characters of path and query in RFC 3986 section 3.
 func isPath(s string) bool {
 	for i := 0; i < len(s); i++ {
@@ -96,3 +106,22 @@ func isAlphanumeric(c byte) bool {
 func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
+
+// checkPeer accepts a libp2p peer, ID@host:port, or nothing. ledger-spec 5.1
+func checkPeer(peer string) error {
+	if peer == "" {
+		return nil
+	}
+	id, address, _ := strings.Cut(peer, "@")
+	switch {
+	case len(peer) > maxPeerBytes:
+		return outOfBounds("the peer has %d bytes, at most %d are allowed", len(peer), maxPeerBytes)
+	case id == "" || len(id) > 64 || strings.Trim(id, base58) != "":
+		return outOfBounds("the peer does not begin with the id of a libp2p peer, at most 64 characters in base 58")
+	case !isAuthority(address) || !hasPort(address):
+		return outOfBounds("the peer has no host and port after an @")
+	}
+	return nil
+}
+
+const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

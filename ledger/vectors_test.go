@@ -73,15 +73,6 @@ type (
 		Code    ledger.ErrorCode `json:"code"`
 		Raw     hexBytes         `json:"raw"`
 	}
-	appHashVector struct {
-		Previous hexBytes   `json:"previous"`
-		Writes   []keyValue `json:"writes"`
-		AppHash  hexBytes   `json:"app_hash"`
-	}
-	keyValue struct {
-		Key   hexBytes  `json:"key"`
-		Value *hexBytes `json:"value"` // null: deleted
-	}
 )
 
 // vectors reads a file of vectors, which make writes first when -update is given.
@@ -198,26 +189,49 @@ func TestCommitmentVectors(t *testing.T) {
 
 // sampleBodies has a body of each kind, in each of its forms.
 func sampleBodies() map[string]ledger.Body {
-	source := sourceBody("north", 1)
-	source.OIDs = []string{"1.2.3.4", "1.2.3.5"}
-	bare := sourceBody("north", 2)
+	full := sourceBody("north")
+	full.OIDs = []string{"1.2.3.4", "1.2.3.5"}
+	full.Endpoints.RAD69 = "https://north.example/rad69"
+	full.Peer = "12D3KooWNorth@north.example:4001"
+	full.EmergencyGroups = []ledger.StudyID{studyOf("g1"), studyOf("g2")}
+	bare := sourceBody("north")
 	bare.Endpoints.Openings = ""
-	return map[string]ledger.Body{
-		"define-source":        source,
-		"define-source, least": bare,
-		"define-study":         ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: studyOf("s1"), Owner: owner("p1")}, {Study: studyOf("s2"), Owner: owner("p2")}}},
-		"transfer-study":       ledger.TransferStudy{Study: studyOf("s1"), Epoch: 0, NewOwner: owner("p1")},
-		"allow-access":         ledger.AllowAccess{Study: studyOf("s1"), Epoch: 1, Commitment: named("c"), NotAfter: testTime.Unix()},
-		"revoke-access":        ledger.RevokeAccess{Study: studyOf("s1"), Epoch: 1, Commitment: named("c")},
-		"revoke-access, all":   ledger.RevokeAccess{Study: studyOf("s1"), Epoch: 1 << 40, All: true},
+	north := source("north")
+	rotation, err := ledger.NewRotateKey(nil, testChain, north, 2, keyOf("north2"))
+	if err != nil {
+		panic(err)
 	}
+	all := map[string]ledger.Body{
+		"define-source":          full,
+		"define-source, least":   bare,
+		"update-source":          ledger.UpdateSource{Version: 2, Endpoints: endpointsOf("other"), Peer: full.Peer, EmergencyGroups: full.EmergencyGroups},
+		"update-source, least":   ledger.UpdateSource{Version: 1 << 40, Endpoints: bare.Endpoints},
+		"rotate-key":             rotation,
+		"bond":                   ledger.Bond{Source: north, Units: 1, Sequence: 1},
+		"bond, most":             ledger.Bond{Source: north, Units: ledger.MaxUnits, Sequence: 1<<64 - 1},
+		"unbond":                 ledger.Unbond{Source: north, Units: 1, Sequence: 2},
+		"set-params":             ledger.SetParams{Version: 2, Params: ledger.DefaultParams(), Payers: []ledger.PayerUnits{{Payer: payer("bank"), Units: 7}, {Payer: payer("fund")}}, Height: 1000, Sequence: 1},
+		"set-params, no payers":  ledger.SetParams{Version: 3, Params: otherParams, Height: 1 << 40, Sequence: 9},
+		"unjail":                 ledger.Unjail{Jailing: 1},
+		"anchor-receipts":        ledger.AnchorReceipts{From: 1, To: 2, Count: 1 << 20, Root: named("root")},
+		"define-study":           studiesBody("p1", "s1", "s2"),
+		"define-study, group":    ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: studyOf("g1"), Owner: owner("p1"), Kind: ledger.RecordGroup}}},
+		"define-study, kind 255": ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: studyOf("s1"), Owner: owner("p1"), Kind: 255}}},
+		"amend-study":            ledger.AmendStudy{Study: studyOf("s1"), Revision: 0},
+		"hold-study":             ledger.HoldStudy{Study: studyOf("s1"), Revision: 1, Held: true},
+		"hold-study, release":    ledger.HoldStudy{Study: studyOf("s1"), Revision: 2},
+		"withdraw-study":         ledger.WithdrawStudy{Study: studyOf("s1"), Revision: 1 << 40},
+	}
+	maps.Copy(all, ownerSamples())
+	return all
 }
 
 func TestTransactionVectors(t *testing.T) {
 	const file = "transactions.json"
 	all := vectors(t, file, func() (all []txVector) {
 		bodies := sampleBodies()
-		for _, name := range slices.Sorted(maps.Keys(bodies)) {
+		names := slices.Sorted(maps.Keys(bodies))
+		for _, name := range names {
 			raw, err := ledger.Sign(nil, testChain, bodies[name], keyOf("north"))
 			if err != nil {
 				t.Fatal(err)
@@ -226,13 +240,18 @@ func TestTransactionVectors(t *testing.T) {
 			v.Seed = keyOf("north").Seed()
 			all = append(all, v)
 		}
-		for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384()} {
-			raw, err := ledger.Sign(nil, testChain, allow(), scalarKey(t, curve))
+		for _, name := range names {
+			raw, err := ledger.Sign(nil, testChain, bodies[name], scalarKey(t, elliptic.P256()))
 			if err != nil {
 				t.Fatal(err)
 			}
-			all = append(all, newTxVector(t, "signed with "+curve.Params().Name, raw))
+			all = append(all, newTxVector(t, name+", signed with P-256", raw))
 		}
+		raw, err := ledger.Sign(nil, testChain, allow(), scalarKey(t, elliptic.P384()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, newTxVector(t, "signed with P-384", raw))
 		return append(all, newTxVector(t, rsaVector, frozenRSA(t, file)))
 	})
 	for _, v := range all {
@@ -303,20 +322,7 @@ func newTxVector(t testing.TB, name string, raw []byte) txVector {
 }
 
 func TestInvalidVectors(t *testing.T) {
-	all := vectors(t, "invalid.json", func() (all []invalidVector) {
-		messages := badMessages(t)
-		for _, name := range slices.Sorted(maps.Keys(messages)) {
-			if m := messages[name]; m.want != ledger.CodeTooLarge { // 128 KiB that show nothing
-				all = append(all, invalidVector{name, testChain, m.want, m.raw})
-			}
-		}
-		raw, err := ledger.Sign(nil, testChain, allow(), keyOf("p1"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return append(all, invalidVector{"another chain", "collimate-other", ledger.CodeBadSignature, raw})
-	})
-	for _, v := range all {
+	for _, v := range vectors(t, "invalid.json", func() []invalidVector { return invalidVectors(t) }) {
 		t.Run(v.Name, func(t *testing.T) {
 			_, err := ledger.Parse(v.ChainID, v.Raw)
 			if got := ledger.CodeOf(err); got != v.Code {
@@ -326,28 +332,16 @@ func TestInvalidVectors(t *testing.T) {
 	}
 }
 
-func TestAppHashVectors(t *testing.T) {
-	value := func(s string) *hexBytes { h := hexBytes(s); return &h }
-	hash := func(v appHashVector) []byte {
-		o := ledger.NewOverlay(nil)
-		for _, w := range v.Writes {
-			if w.Value == nil {
-				o.Delete(w.Key)
-			} else {
-				o.Set(w.Key, *w.Value)
-			}
+func invalidVectors(t *testing.T) (all []invalidVector) {
+	messages := badMessages(t)
+	for _, name := range slices.Sorted(maps.Keys(messages)) {
+		if m := messages[name]; m.want != ledger.CodeTooLarge { // 128 KiB that show nothing
+			all = append(all, invalidVector{name, testChain, m.want, m.raw})
 		}
-		return o.AppHash(v.Previous)
 	}
-	all := vectors(t, "app-hash.json", func() []appHashVector {
-		first := appHashVector{Writes: []keyValue{{hexBytes("a"), value("1")}, {hexBytes("b"), value("")}}}
-		first.AppHash = hash(first)
-		second := appHashVector{Previous: first.AppHash, Writes: []keyValue{{hexBytes("c"), value("3")}, {hexBytes("a"), nil}}}
-		second.AppHash = hash(second)
-		third := appHashVector{Previous: second.AppHash, Writes: []keyValue{}, AppHash: second.AppHash}
-		return []appHashVector{first, second, third}
-	})
-	for _, v := range all {
-		equal(t, "app hash", hash(v), v.AppHash)
+	raw, err := ledger.Sign(nil, testChain, allow(), keyOf("p1"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	return append(all, invalidVector{"another chain", "collimate-other", ledger.CodeBadSignature, raw})
 }

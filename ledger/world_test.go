@@ -3,6 +3,8 @@ package ledger_test
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/hex"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -45,7 +47,20 @@ func idOf(name string) keys.ID {
 		panic(err)
 	}
 	ids.Store(name, id)
+	remember(id, name)
 	return id
+}
+
+// spoken has the names of what scripts speak of, by their hashes in hexadecimal.
+var spoken sync.Map
+
+func remember(hash [32]byte, name string) { spoken.Store(hex.EncodeToString(hash[:]), name) }
+
+// nameOf returns the name of a hash in hexadecimal, if a script has spoken of it.
+func nameOf(hash string) (string, bool) {
+	name, ok := spoken.Load(hash)
+	text, _ := name.(string)
+	return text, ok
 }
 
 func validatorOf(name string) ed25519.PrivateKey {
@@ -54,21 +69,38 @@ func validatorOf(name string) ed25519.PrivateKey {
 }
 
 func validatorKeyOf(name string) [32]byte {
-	return [32]byte(validatorOf(name).Public().(ed25519.PublicKey))
+	key := [32]byte(validatorOf(name).Public().(ed25519.PublicKey))
+	remember(key, "validator-of-"+name)
+	return key
 }
 
+// studyOf returns the id of a study, by its name; key-of-NAME is the KeyID of a party, as a StudyID can be anything.
 func studyOf(name string) ledger.StudyID {
-	return ledger.NewStudyID(named("salt", name), name)
+	if party, ok := strings.CutPrefix(name, "key-of-"); ok {
+		return ledger.StudyID(idOf(party))
+	}
+	id := ledger.NewStudyID(named("salt", name), name)
+	remember(id, name)
+	return id
 }
 
 // sourceBody returns the definition of a source whose node has the validator key of the same name.
-func sourceBody(name string, version uint64) ledger.DefineSource {
-	d := ledger.DefineSource{
-		Version:      version,
-		Endpoints:    ledger.Endpoints{ITI43: "https://" + name + ".example/xds/repository", Openings: "https://" + name + ".example/v1/openings"},
-		ValidatorKey: validatorKeyOf(name),
-	}
+func sourceBody(name string) ledger.DefineSource {
+	d := ledger.DefineSource{Endpoints: endpointsOf(name), ValidatorKey: validatorKeyOf(name)}
 	d.ValidatorProof = proofOf(name, name)
+	return d
+}
+
+func endpointsOf(host string) ledger.Endpoints {
+	return ledger.Endpoints{ITI43: "https://" + host + ".example/xds/repository", Openings: "https://" + host + ".example/v1/openings"}
+}
+
+// studiesBody returns the definition of imaging studies.
+func studiesBody(of string, names ...string) ledger.DefineStudy {
+	var d ledger.DefineStudy
+	for _, name := range names {
+		d.Studies = append(d.Studies, ledger.StudyDefinition{Study: studyOf(name), Owner: owner(of), Kind: ledger.RecordImaging})
+	}
 	return d
 }
 
@@ -108,18 +140,30 @@ type world struct {
 	at ledger.Context
 }
 
-// newWorld begins a chain with the validators of some names.
-func newWorld(t testing.TB, validators ...string) *world {
-	t.Helper()
-	g := ledger.Genesis{ChainID: testChain, Time: testTime}
+// genesisOf is that of a chain with the validators of some names and one payer, bank.
+func genesisOf(validators ...string) ledger.Genesis {
+	g := ledger.Genesis{ChainID: testChain, Time: testTime, Payers: []ledger.PayerUnits{{Payer: payer("bank"), Units: 1_000_000}}}
 	for _, v := range validators {
 		g.Validators = append(g.Validators, validatorKeyOf(v))
 	}
+	return g
+}
+
+// newWorld begins a chain with the validators of some names, for whose sources bank has bonded 1000 units each. There
+// is all the allowance that params can give: tests of other rules do not wait.
+func newWorld(t testing.TB, validators ...string) *world {
+	t.Helper()
+	g := genesisOf(validators...)
+	params := ledger.DefaultParams()
+	params.WritesPerUnit, params.WritesPerStudy, params.SavedWrites = 1_000_000, 1_000_000, 10_000
+	g.Params = &params
 	w := &world{ledger.NewOverlay(nil), ledger.Context{Time: testTime}}
 	if err := ledger.InitGenesis(w, g); err != nil {
 		t.Fatalf("InitGenesis: %v", err)
 	}
-	w.writeHead(t)
+	for i, v := range validators {
+		w.must(t, "bank", ledger.Bond{Source: source(v), Units: 1000, Sequence: uint64(i + 1)})
+	}
 	return w
 }
 
@@ -133,9 +177,21 @@ func (w *world) writeHead(t testing.TB) {
 // apply makes the next block.
 func (w *world) apply(t testing.TB, tx *ledger.Transaction) error {
 	t.Helper()
+	return w.block(t, ledger.Observed{}, tx)
+}
+
+// block makes the next block, and returns the refusal of the last transaction.
+func (w *world) block(t testing.TB, seen ledger.Observed, txs ...*ledger.Transaction) (refused error) {
+	t.Helper()
 	w.at.Height++
+	if err := ledger.BeginBlock(w, w.at, seen); err != nil {
+		t.Fatalf("BeginBlock: %v", err)
+	}
+	for _, tx := range txs {
+		refused = ledger.Apply(w, tx, w.at)
+	}
 	w.writeHead(t)
-	return ledger.Apply(w, tx, w.at)
+	return refused
 }
 
 // must applies a transaction that is to stand.
@@ -153,4 +209,15 @@ func (w *world) snapshot(t testing.TB) *ledger.Snapshot {
 		t.Fatalf("NewSnapshot: %v", err)
 	}
 	return s
+}
+
+func source(name string) keys.Source { return keys.Source{ID: idOf(name)} }
+
+func payer(name string) keys.Payer { return keys.Payer{ID: idOf(name)} }
+
+func owner(name string) keys.Owner {
+	if name == "nobody" {
+		return keys.Owner{}
+	}
+	return keys.Owner{ID: idOf(name)}
 }

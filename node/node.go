@@ -8,6 +8,7 @@
 //
 //	Dir/config              node_key.pem, priv_validator_key.json
 //	Dir/data/ledger.db      state of the ledger            Dir/data/seen.db      revocations seen
+//	Dir/data/history.db     what happened to each study
 //	Dir/data/*.db, cs.wal   blocks and votes of the engine, index of receipts
 //
 // All methods may be called concurrently. Several nodes can live in one process.
@@ -15,11 +16,13 @@ package node
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"time"
@@ -27,6 +30,7 @@ import (
 	"collimate/consensus"
 	"collimate/ledger"
 	"collimate/ledger/store"
+	"collimate/node/client"
 )
 
 // ErrNotPersisted is wrapped when a transaction was offered to the network, but this node's disk did not take what it
@@ -36,12 +40,21 @@ var ErrNotPersisted = errors.New("the revocation counts here until this node res
 // Config describes a Node.
 type Config struct {
 	Dir       string             // of the node; consensus.InitKeys has been there
-	API       string             // host:port of the HTTP API, TCP; empty for none. It has no authentication: keep it inside
+	API       string             // host:port of the HTTP API, TCP; empty for none. Plain HTTP: see Proxies
+	Origins   []string           // whose pages may use the API, such as https://wallet.example; * is everybody, for reading
+	Proxies   []netip.Prefix     // reverse proxies before the API, whose X-Forwarded-For is believed
+	Rate      int                // requests a second of one address; 0 means 100
 	Moniker   string             // name for people
 	Genesis   *consensus.Genesis // of the network; see consensus.LoadGenesis
 	Listen    string             // host:port of the UDP socket for the other nodes, IPv4
 	Peers     []consensus.Peer   // the other nodes
 	Heartbeat time.Duration      // interval of empty blocks; 0 means consensus.DefaultHeartbeat
+
+	// How a new node comes by the state, and what it keeps for others: see consensus.Config.
+	Sync          consensus.Sync
+	Trust         *consensus.TrustedHeader
+	SnapshotEvery int64
+	RetainBlocks  int64
 }
 
 // Node is a running ledger node.
@@ -50,11 +63,15 @@ type Node struct {
 	log    *slog.Logger
 	store  *store.Store
 	seen   *sightings
+	index  *index
 	engine *consensus.Engine
 
 	listener net.Listener // nil without an API
 	server   *http.Server
-	waits    chan struct{} // a token for each request that waits for finality
+	gate     *gate
+	hub      *hub
+	pending  []client.Event // of the block between decided and committed
+	waits    chan struct{}  // a token for each request that waits for finality
 	life     context.Context
 	end      context.CancelFunc // of life: requests that wait are told that the node stops
 	serving  sync.WaitGroup
@@ -63,10 +80,10 @@ type Node struct {
 	stopErr error
 }
 
-// New opens a node's files and sockets. It answers nobody before Start. A node that is not started must be stopped
+// New opens a node's files and sockets; one that is new first fetches the state of the network. It answers nobody before Start. A node that is not started must be stopped
 // too.
 func New(ctx context.Context, c Config, log *slog.Logger) (*Node, error) {
-	n := &Node{config: c, log: log, waits: make(chan struct{}, maxWaits)}
+	n := &Node{config: c, log: log, waits: make(chan struct{}, maxWaits), gate: newGate(c.Rate, c.Proxies), hub: newHub()}
 	n.life, n.end = context.WithCancel(context.Background())
 	if err := n.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("node: %w", err), n.release(ctx))
@@ -76,8 +93,12 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Node, error) {
 
 func (n *Node) open(ctx context.Context) error {
 	c := n.config
-	engine := consensus.Config{Dir: c.Dir, Moniker: c.Moniker, Genesis: c.Genesis, Listen: c.Listen, Peers: c.Peers, Heartbeat: c.Heartbeat}
-	if err := engine.Validate(); err != nil {
+	engine := consensus.Config{
+		Dir: c.Dir, Moniker: c.Moniker, Genesis: c.Genesis, Listen: c.Listen, Peers: c.Peers, Heartbeat: c.Heartbeat,
+		Sync: c.Sync, Trust: c.Trust, SnapshotEvery: c.SnapshotEvery, RetainBlocks: c.RetainBlocks,
+		OnSeen: n.sight, OnBlock: n.decided, OnCommit: n.committed,
+	}
+	if err := errors.Join(engine.Validate(), origins(c.Origins).validate()); err != nil {
 		return err
 	}
 	var err error
@@ -86,7 +107,10 @@ func (n *Node) open(ctx context.Context) error {
 			return fmt.Errorf("opening the API: %w", err)
 		}
 	}
-	if n.store, err = store.Open(filepath.Join(c.Dir, "data", "ledger.db"), store.Options{Logger: n.log}); err != nil {
+	if err := consensus.Join(ctx, engine, n.log); err != nil {
+		return err
+	}
+	if n.store, err = store.Open(consensus.LedgerDir(c.Dir), store.Options{Logger: n.log}); err != nil {
 		return err
 	}
 	snap := n.store.Snapshot()
@@ -94,11 +118,12 @@ func (n *Node) open(ctx context.Context) error {
 	if err := errors.Join(err, snap.Close()); err != nil {
 		return err
 	}
+	if n.index, err = openIndex(filepath.Join(c.Dir, "data", "history.db"), n.log); err != nil {
+		return err
+	}
 	if n.engine, err = consensus.New(ctx, engine, n.store, n.log); err != nil {
 		return err
 	}
-	n.engine.OnSeen(n.seen.note)
-	n.engine.OnFinal(func(tx *ledger.Transaction, _ consensus.Receipt, err error) { n.seen.settle(tx, err, time.Now()) })
 	n.server = n.newServer()
 	return nil
 }
@@ -119,27 +144,48 @@ func (n *Node) Start(ctx context.Context) error {
 	return nil
 }
 
-// resume offers the revocations that were under way when the node stopped, until each is final or refused.
+// resume offers revocations again that are neither final nor refused: those that were under way when the node stopped
+// and, later, those that the pools have lost.
 func (n *Node) resume() {
-	retry := time.NewTicker(resumeInterval)
-	defer retry.Stop()
-	for pending := n.seen.pending; len(pending) > 0; {
-		_, err := n.engine.Submit(n.life, pending[0])
-		switch {
-		case err == nil:
-			n.log.Info("a revocation of before the restart is final")
-		case ledger.CodeOf(err) != "":
-			n.log.Info("a revocation of before the restart has been overtaken", "err", err)
-		default: // not now
+	tick := time.NewTicker(resumeInterval)
+	defer tick.Stop()
+	for n.life.Err() == nil {
+		key, raw, err := n.seen.overdue(time.Now())
+		if err != nil {
+			n.log.Error("reading a revocation that was seen", "err", err)
+		}
+		for raw != nil && !n.offer(key, raw) {
 			select {
-			case <-retry.C:
-				continue
+			case <-tick.C:
 			case <-n.life.Done():
 				return
 			}
 		}
-		pending = pending[1:]
+		if raw != nil {
+			continue
+		}
+		select {
+		case <-tick.C:
+		case <-n.life.Done():
+		}
 	}
+}
+
+// offer offers a revocation, and reports whether it is final, refused, or waits for its block.
+func (n *Node) offer(key string, raw []byte) bool {
+	ctx, cancel := context.WithTimeout(n.life, resumeWait)
+	defer cancel()
+	_, err := n.engine.Submit(ctx, raw)
+	switch {
+	case err == nil:
+		n.log.Info("a revocation that was under way is final")
+	case ledger.CodeOf(err) != "":
+		n.log.Info("a revocation that was under way has been overtaken", "err", err)
+	default:
+		return errors.Is(err, consensus.ErrNotFinal)
+	}
+	n.seen.end(key, sha256.Sum256(raw), err == nil, time.Now())
+	return true
 }
 
 // Stop closes the API, leaves the network and closes the files. If ctx ends before, it returns with an error and the
@@ -152,6 +198,7 @@ func (n *Node) Stop(ctx context.Context) error {
 // release undoes New and Start, in any stage of them.
 func (n *Node) release(ctx context.Context) error {
 	n.end()
+	n.hub.close()
 	var errs []error
 	if n.server != nil {
 		drain, cancel := context.WithTimeout(ctx, drainTimeout)
@@ -168,6 +215,9 @@ func (n *Node) release(ctx context.Context) error {
 		if err := n.engine.Stop(ctx); err != nil {
 			return fmt.Errorf("node: %w", errors.Join(append(errs, err)...)) // what it still uses must stay open
 		}
+	}
+	if n.index != nil {
+		errs = append(errs, n.index.close())
 	}
 	if n.seen != nil {
 		errs = append(errs, n.seen.close())

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,20 +22,32 @@ import (
 //	       0x02 StudyID epoch            all of an epoch      41 bytes, epoch big endian
 //	value  the transaction
 //
-// A sighting is forgotten when the ledger itself says the same: sightGrace after finality, or at the next start. What
-// the ledger does not say at a start is offered to the network again, for the pools of all nodes may have lost it.
+// A sighting is forgotten sightGrace after the last of its transactions has become final, when the ledger itself says
+// the same, or has been refused in its block. What a block refuses is moot for good: the owner or the epoch has
+// changed, the grant has ended, or there is no room or allowance for revoking what was never granted, as the owner is
+// told. So sightings cost what transactions cost, and nobody can fill a node with them.
+//
+// One that is neither final nor refused after resumeAfter is offered to the network again, for the pools of all nodes
+// may have lost it; so are at a start those that the ledger does not say by then.
 type sightings struct {
 	db  *pebble.DB
 	log *slog.Logger
 
-	mu      sync.RWMutex
-	keys    map[string]bool // true once on disk
-	done    []settled       // final, in order of time
-	err     error           // the first failure to write
-	pending [][]byte        // transactions that were not final at the start
+	mu    sync.RWMutex
+	by    map[string]*sighting
+	open  []timed // not settled, in order of time; some may be settled since
+	ended []timed // settled, in order of time; some may have been seen again since
+	err   error   // the first failure to write
 }
 
-type settled struct {
+// sighting is what is known of a revocation that counts.
+type sighting struct {
+	durable bool          // on disk
+	txs     []ledger.TxID // that say it and are not settled, at most maxSighted
+}
+
+// timed is a sighting at a time.
+type timed struct {
 	key string
 	at  time.Time
 }
@@ -80,7 +93,7 @@ func openSightings(dir string, state *ledger.Snapshot, log *slog.Logger) (*sight
 	if err != nil {
 		return nil, fmt.Errorf("opening the revocations seen: %w", err)
 	}
-	s := &sightings{db: db, log: log, keys: map[string]bool{}}
+	s := &sightings{db: db, log: log, by: map[string]*sighting{}}
 	if err := s.load(state); err != nil {
 		return nil, errors.Join(fmt.Errorf("reading the revocations seen: %w", err), db.Close())
 	}
@@ -109,8 +122,8 @@ func (s *sightings) load(state *ledger.Snapshot) (err error) {
 		if err != nil {
 			return err
 		}
-		s.keys[key] = true
-		s.pending = append(s.pending, slices.Clone(raw))
+		s.by[key] = &sighting{durable: true, txs: []ledger.TxID{sha256.Sum256(raw)}}
+		s.open = append(s.open, timed{key: key}) // long overdue
 	}
 	return nil
 }
@@ -148,14 +161,24 @@ func ignore(err, target error) error {
 
 // note records a revocation, on disk when it returns. A failure to write is kept for failure: the revocation counts
 // in memory, and nobody is told that it will survive.
-func (s *sightings) note(tx *ledger.Transaction) {
+func (s *sightings) note(tx *ledger.Transaction, now time.Time) {
 	key, ok := keyOf(tx)
 	if !ok {
 		return
 	}
 	s.mu.Lock()
-	durable := s.keys[key]
-	s.keys[key] = durable
+	seen := s.by[key]
+	if seen == nil {
+		seen = &sighting{}
+		s.by[key] = seen
+	}
+	if len(seen.txs) == 0 {
+		s.open = append(s.open, timed{key, now})
+	}
+	if len(seen.txs) < maxSighted && !slices.Contains(seen.txs, tx.ID) {
+		seen.txs = append(seen.txs, tx.ID)
+	}
+	durable := seen.durable
 	s.mu.Unlock()
 	if durable {
 		return
@@ -166,39 +189,73 @@ func (s *sightings) note(tx *ledger.Transaction) {
 		return
 	}
 	s.mu.Lock()
-	s.keys[key] = true
+	seen.durable = true
 	s.mu.Unlock()
 }
 
-// settle begins to forget a revocation that has become final, and forgets those whose grace is over.
+// settle is told that a transaction is final or was refused.
 func (s *sightings) settle(tx *ledger.Transaction, refused error, now time.Time) {
-	key, ok := keyOf(tx)
-	if !ok || refused != nil { // refused in its block: the owner's will all the same, so it stays
-		return
+	if key, ok := keyOf(tx); ok {
+		s.end(key, tx.ID, refused == nil, now)
 	}
+}
+
+// expire forgets the sightings whose grace is over.
+func (s *sightings) expire(now time.Time) {
 	s.mu.Lock()
-	if _, known := s.keys[key]; known {
-		s.done = append(s.done, settled{key, now})
-	}
-	var old []string
-	for len(s.done) > 0 && now.Sub(s.done[0].at) > sightGrace {
-		old = append(old, s.done[0].key)
-		delete(s.keys, s.done[0].key)
-		s.done = s.done[1:]
-	}
-	s.mu.Unlock()
-	for _, key := range old {
-		if err := s.db.Delete([]byte(key), pebble.NoSync); err != nil {
-			s.log.Warn("forgetting a final revocation", "err", err) // harmless: the next start tries again
+	defer s.mu.Unlock()
+	for len(s.ended) > 0 && now.Sub(s.ended[0].at) > sightGrace {
+		key := s.ended[0].key
+		s.ended = s.ended[1:]
+		if seen := s.by[key]; seen != nil && len(seen.txs) == 0 {
+			delete(s.by, key)
+			// Under the lock, which no disk waits under: it must not delete what note writes afterwards.
+			if err := s.db.Delete([]byte(key), pebble.NoSync); err != nil {
+				s.log.Warn("forgetting a final revocation", "err", err) // harmless: the next start tries again
+			}
 		}
 	}
+}
+
+// end takes one transaction off a sighting, or all if the ledger itself says now what it says.
+func (s *sightings) end(key string, id ledger.TxID, final bool, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := s.by[key]
+	if seen == nil || len(seen.txs) == 0 {
+		return
+	}
+	seen.txs = slices.DeleteFunc(seen.txs, func(other ledger.TxID) bool { return final || other == id })
+	if len(seen.txs) == 0 {
+		s.ended = append(s.ended, timed{key, now})
+	}
+}
+
+// overdue returns a sighting and its transaction that should have become final or been refused by now, and nil if there
+// is none. Later it returns the same one again, if it has not ended until then.
+func (s *sightings) overdue(now time.Time) (key string, raw []byte, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.open) > 0 && now.Sub(s.open[0].at) > resumeAfter {
+		key := s.open[0].key
+		s.open = s.open[1:]
+		if seen := s.by[key]; seen == nil || len(seen.txs) == 0 {
+			continue
+		}
+		s.open = append(s.open, timed{key, now})
+		raw, closer, err := s.db.Get([]byte(key))
+		if err != nil {
+			return "", nil, ignore(err, pebble.ErrNotFound) // the disk did not take it
+		}
+		return key, slices.Clone(raw), closer.Close()
+	}
+	return "", nil, nil
 }
 
 func (s *sightings) has(key string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	_, ok := s.keys[key]
-	return ok
+	return s.by[key] != nil
 }
 
 func (s *sightings) fail(err error) {

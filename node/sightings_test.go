@@ -1,7 +1,9 @@
 package node
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"testing"
 	"time"
@@ -88,53 +90,126 @@ func w2(id ledger.StudyID) ledger.StudyID {
 	return id
 }
 
-// TestForget looks at the grace after finality.
+// TestForget looks at what ends a sighting, and at the grace after that.
 func TestForget(t *testing.T) {
 	s := openTestSightings(t, t.TempDir())
 	defer s.close()
 	study := ledger.StudyID{1}
-	first := &ledger.Transaction{Body: ledger.RevokeAccess{Study: study, Commitment: ledger.Commitment{1}}}
-	second := &ledger.Transaction{Body: ledger.RevokeAccess{Study: study, Commitment: ledger.Commitment{2}}}
-	refused := &ledger.Transaction{Body: ledger.RevokeAccess{Study: study, Commitment: ledger.Commitment{3}}}
-	s.note(first)
-	s.note(second)
-	s.note(refused)
-	s.note(&ledger.Transaction{Body: ledger.AllowAccess{Study: study}})
-	if len(s.keys) != 3 {
-		t.Errorf("%d sightings, want 3", len(s.keys))
+	revoke := func(commitment, id byte) *ledger.Transaction {
+		return &ledger.Transaction{ID: ledger.TxID{id}, Body: ledger.RevokeAccess{Study: study, Commitment: ledger.Commitment{commitment}}}
 	}
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	s.settle(first, nil, now)
-	s.settle(refused, &ledger.Error{Code: ledger.CodeWrongEpoch}, now)
-	s.settle(second, nil, now.Add(sightGrace))
-	if !s.has(keyOne(study, ledger.Commitment{1})) {
-		t.Error("forgotten before the grace was over")
+	expect := func(when string, want ...byte) {
+		t.Helper()
+		for c := range byte(8) {
+			if got := s.has(keyOne(study, ledger.Commitment{c})); got != bytes.Contains(want, []byte{c}) {
+				t.Errorf("%s: the revocation of %d counts: %t", when, c, got)
+			}
+		}
+		on := 0
+		it, err := s.db.NewIter(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ok := it.First(); ok; ok = it.Next() {
+			on++
+		}
+		if err := it.Close(); err != nil || on != len(want) {
+			t.Errorf("%s: %d on disk, %v, want %d", when, on, err, len(want))
+		}
 	}
-	s.settle(second, nil, now.Add(sightGrace+1))
-	if s.has(keyOne(study, ledger.Commitment{1})) {
-		t.Error("remembered after the grace was over")
+	for c := range byte(6) {
+		s.note(revoke(c, c), now)
 	}
-	if !s.has(keyOne(study, ledger.Commitment{2})) || !s.has(keyOne(study, ledger.Commitment{3})) {
-		t.Error("forgot too much")
+	s.note(revoke(4, 14), now) // signed twice
+	s.note(revoke(5, 15), now)
+	s.note(&ledger.Transaction{Body: ledger.AllowAccess{Study: study}}, now)
+	expect("at first", 0, 1, 2, 3, 4, 5)
+
+	refused := &ledger.Error{Code: ledger.CodeNoAllowance}
+	s.settle(revoke(1, 1), nil, now)
+	s.settle(revoke(2, 2), refused, now)
+	s.settle(revoke(3, 3), refused, now)
+	s.settle(revoke(4, 4), refused, now) // the other one may still be final
+	s.settle(revoke(5, 5), nil, now)     // the other one says nothing new
+	s.settle(revoke(6, 6), nil, now)     // never seen here
+	s.expire(now.Add(sightGrace))
+	expect("before the grace was over", 0, 1, 2, 3, 4, 5)
+	s.note(revoke(3, 13), now.Add(sightGrace)) // again
+	s.expire(now.Add(sightGrace + 1))
+	expect("after the grace was over", 0, 3, 4)
+
+	now = now.Add(sightGrace)
+	s.settle(revoke(3, 13), nil, now)
+	s.settle(revoke(4, 14), refused, now)
+	s.expire(now.Add(sightGrace + 1))
+	expect("later", 0)
+}
+
+// TestOverdue looks at what is offered again, and when.
+func TestOverdue(t *testing.T) {
+	s := openTestSightings(t, t.TempDir())
+	defer s.close()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var txs []*ledger.Transaction
+	for i := range byte(3) {
+		raw := []byte{i}
+		txs = append(txs, &ledger.Transaction{Raw: raw, ID: sha256.Sum256(raw), Body: ledger.RevokeAccess{Study: ledger.StudyID{1}, Commitment: ledger.Commitment{i + 1}}})
+		s.note(txs[i], now.Add(time.Duration(i)*time.Second))
 	}
+	s.settle(txs[1], nil, now)
+	expect := func(at time.Duration, want *ledger.Transaction) {
+		t.Helper()
+		key, raw, err := s.overdue(now.Add(at))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == nil {
+			if raw != nil {
+				t.Errorf("after %v: %v is overdue, want none", at, raw)
+			}
+			return
+		}
+		if k, _ := keyOf(want); key != k || !bytes.Equal(raw, want.Raw) {
+			t.Errorf("after %v: %v is overdue, want %v", at, raw, want.Raw)
+		}
+	}
+	expect(resumeAfter, nil)
+	expect(resumeAfter+1, txs[0])
+	expect(resumeAfter+1, nil)
+	expect(resumeAfter+3*time.Second, txs[2])
+	expect(2*resumeAfter+2, txs[0])
+	key, _ := keyOf(txs[0])
+	s.end(key, txs[0].ID, false, now)
+	expect(4*resumeAfter, txs[2])
+	expect(8*resumeAfter, txs[2])
 }
 
 // TestSightingsSurvive opens the sightings again, before the ledger knows anything.
 func TestSightingsSurvive(t *testing.T) {
 	dir := t.TempDir()
 	s := openTestSightings(t, dir)
-	s.note(&ledger.Transaction{Raw: []byte("one"), Body: ledger.RevokeAccess{Study: ledger.StudyID{1}, Commitment: ledger.Commitment{2}}})
-	s.note(&ledger.Transaction{Raw: []byte("all"), Body: ledger.RevokeAccess{Study: ledger.StudyID{1}, Epoch: 3, All: true}})
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	s.note(&ledger.Transaction{Raw: []byte("one"), Body: ledger.RevokeAccess{Study: ledger.StudyID{1}, Commitment: ledger.Commitment{2}}}, now)
+	s.note(&ledger.Transaction{Raw: []byte("all"), Body: ledger.RevokeAccess{Study: ledger.StudyID{1}, Epoch: 3, All: true}}, now)
 	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
 	s = openTestSightings(t, dir)
 	defer s.close()
-	if !s.has(keyOne(ledger.StudyID{1}, ledger.Commitment{2})) || !s.has(keyAll(ledger.StudyID{1}, 3)) || len(s.keys) != 2 {
-		t.Errorf("got %v", s.keys)
+	if !s.has(keyOne(ledger.StudyID{1}, ledger.Commitment{2})) || !s.has(keyAll(ledger.StudyID{1}, 3)) || len(s.by) != 2 {
+		t.Errorf("got %v", s.by)
 	}
-	if len(s.pending) != 2 || string(s.pending[0]) != "one" || string(s.pending[1]) != "all" {
-		t.Errorf("to be offered again: got %q", s.pending)
+	for _, want := range []string{"one", "all"} {
+		key, raw, err := s.overdue(now)
+		if err != nil || string(raw) != want {
+			t.Errorf("to be offered again at once: got %q, %v, want %q", raw, err, want)
+		}
+		s.end(key, sha256.Sum256(raw), false, now)
+	}
+	s.expire(now.Add(sightGrace + 1))
+	if len(s.by) != 0 {
+		t.Errorf("%d are left after both were refused", len(s.by))
 	}
 }
 

@@ -19,19 +19,23 @@ import (
 	"collimate/node/client"
 )
 
-// world is a test network on 127.0.0.1, with the keys of a source, its node 0, and of an owner.
+// world is a test network on 127.0.0.1, with the keys of a payer, of a source, whose is node 0, and of an owner.
 type world struct {
 	t       *testing.T
 	genesis *consensus.Genesis
 	configs []Config
+	payer   crypto.Signer
 	source  crypto.Signer
 	owner   crypto.Signer
+
+	writeTimeout time.Duration // of the API; 0 means the node's own
 }
 
 func newWorld(t *testing.T, n int) *world {
 	t.Helper()
 	w := &world{t: t, genesis: &consensus.Genesis{ChainID: "node-test", Time: time.Now().UTC().Add(-time.Second)}}
-	w.source, w.owner = newKey(t), newKey(t)
+	w.payer, w.source, w.owner = newKey(t), newKey(t), newKey(t)
+	w.genesis.Payers = []consensus.Payer{{Name: "payer", Key: idOf(t, w.payer), Units: 1000}}
 	root := t.TempDir()
 	udp, tcp := freeUDP(t, n), freeTCP(t, n)
 	var peers []consensus.Peer
@@ -119,6 +123,10 @@ func (w *world) start(i int) (n *Node, stop func()) {
 		}
 	}
 	w.t.Cleanup(stop)
+	n.server.Handler = conforming(w.t, n.server.Handler)
+	if w.writeTimeout > 0 {
+		n.server.WriteTimeout = w.writeTimeout
+	}
 	if err := n.Start(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
@@ -190,9 +198,10 @@ func (w *world) publish(c *client.Client) ledger.StudyID {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.must(c, w.sign(ledger.Bond{Source: source, Units: 100, Sequence: 1}, w.payer))
 	w.must(c, w.sign(ledger.DefineSource{
 		Endpoints: ledger.Endpoints{ITI43: "https://n.example/iti43", Openings: "https://n.example/openings"},
-		OIDs:      []string{"1.2.3.4"}, ValidatorKey: w.genesis.Validators[0].Key, ValidatorProof: proof, Version: 1,
+		OIDs:      []string{"1.2.3.4"}, ValidatorKey: w.genesis.Validators[0].Key, ValidatorProof: proof,
 	}, w.source))
 	return w.study(c, 1)
 }
@@ -200,7 +209,9 @@ func (w *world) publish(c *client.Client) ledger.StudyID {
 func (w *world) study(c *client.Client, n int) ledger.StudyID {
 	w.t.Helper()
 	id := ledger.NewStudyID([32]byte{1}, fmt.Sprintf("1.2.3.%d", n))
-	w.must(c, w.sign(ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: id, Owner: keys.Owner{ID: idOf(w.t, w.owner)}}}}, w.source))
+	w.must(c, w.sign(ledger.DefineStudy{Studies: []ledger.StudyDefinition{
+		{Study: id, Owner: keys.Owner{ID: idOf(w.t, w.owner)}, Kind: ledger.RecordImaging},
+	}}, w.source))
 	return id
 }
 
@@ -208,6 +219,6 @@ func (w *world) study(c *client.Client, n int) ledger.StudyID {
 func (w *world) grant(c *client.Client, study ledger.StudyID, blind byte) ledger.Commitment {
 	w.t.Helper()
 	com := ledger.NewCommitment([32]byte{blind}, keys.Grantee{ID: keys.ID{9}}, study)
-	w.must(c, w.sign(ledger.AllowAccess{Study: study, Commitment: com, NotAfter: time.Now().Add(time.Hour).Unix()}, w.owner))
+	w.must(c, w.sign(ledger.AllowAccess{Study: study, Commitment: com, NotAfter: time.Now().Add(time.Hour).Unix(), Scope: ledger.ScopeAll}, w.owner))
 	return com
 }

@@ -15,6 +15,9 @@
 // to the switch) with what should be, and repairs the difference: it drops a peer whose connection is gone or
 // whose hello names another boot or session than before, and it redials with a short, bounded back-off.
 //
+// A guest is a host that only asks: it says so in its hello, greets nobody and is known to no switch. Requests and
+// answers (Exchange) pass between any two that have said hello, bounded in size, number and rate.
+//
 // Streams enter through SetStreamHandler and leave through NewStream, as with any libp2p host; every handler
 // that is set on a Host is guarded. All methods may be called concurrently. Addresses are IPv4 or DNS names:
 // the engine's switch cannot express IPv6.

@@ -19,18 +19,20 @@ const helloProtocol protocol.ID = "/collimate/hello/1"
 //	 1  32  SHA-256 of the genesis
 //	33  16  boot nonce: random, new with each start of the process
 //	49  8   session number, big endian: new each time the sender has dropped the receiver
-//	57  1   length of the chain id, 1 to 50
-//	58      chain id
+//	57  1   1 for a guest, else 0
+//	58  1   length of the chain id, 1 to 50
+//	59      chain id
 type hello struct {
 	genesis [32]byte
 	boot    [16]byte
 	session uint64
+	guest   bool // asks and answers, and never joins the switch
 	chain   string
 }
 
 const (
 	helloVersion = 1
-	helloFixed   = 1 + 32 + 16 + 8 + 1
+	helloFixed   = 1 + 32 + 16 + 8 + 1 + 1
 )
 
 // errHello is returned for bytes that are not a hello.
@@ -44,7 +46,11 @@ func (m hello) append(b []byte) []byte {
 	b = append(b, m.genesis[:]...)
 	b = append(b, m.boot[:]...)
 	b = binary.BigEndian.AppendUint64(b, m.session)
-	b = append(b, byte(len(m.chain)))
+	role := byte(0)
+	if m.guest {
+		role = 1
+	}
+	b = append(b, role, byte(len(m.chain)))
 	return append(b, m.chain...)
 }
 
@@ -59,6 +65,10 @@ func parseHello(b []byte) (hello, error) {
 	copy(m.genesis[:], b[1:])
 	copy(m.boot[:], b[33:])
 	m.session = binary.BigEndian.Uint64(b[49:])
+	if b[57] > 1 {
+		return hello{}, fmt.Errorf("%w: role %d", errHello, b[57])
+	}
+	m.guest = b[57] == 1
 	m.chain = string(b[helloFixed:])
 	if n := int(b[helloFixed-1]); n == 0 || n > maxChainID || n != len(m.chain) {
 		return hello{}, fmt.Errorf("%w: chain id of %d bytes is declared as %d", errHello, len(m.chain), n)

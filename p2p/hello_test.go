@@ -23,7 +23,7 @@ const frozenHello = "\x01" +
 	"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f" +
 	"\xb0\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" +
 	"\x00\x00\x00\x00\x00\x00\x00\x07" +
-	"\x01c"
+	"\x00\x01c"
 
 func TestHelloEncoding(t *testing.T) {
 	if got := string(testHello().append(nil)); got != frozenHello {
@@ -42,6 +42,8 @@ func TestParseHello(t *testing.T) {
 	longer.chain = strings.Repeat("x", maxChainID+1)
 	none := testHello()
 	none.chain = ""
+	guest := testHello()
+	guest.guest = true
 	for _, test := range []struct {
 		name string
 		in   []byte
@@ -53,6 +55,8 @@ func TestParseHello(t *testing.T) {
 		{"empty", nil, false},
 		{"one short", []byte(frozenHello[:len(frozenHello)-1]), false},
 		{"one more", []byte(frozenHello + "x"), false},
+		{"guest", guest.append(nil), true},
+		{"another role", []byte(frozenHello[:57] + "\x02" + frozenHello[58:]), false},
 		{"another version", []byte("\x02" + frozenHello[1:]), false},
 	} {
 		if _, err := readHello(bytes.NewReader(test.in)); (err == nil) != test.ok {

@@ -28,6 +28,10 @@ type Config struct {
 	ChainID string             // 1 to 50 bytes
 	Genesis [32]byte           // SHA-256 of the genesis: two networks may share a chain id by mistake
 
+	// Guest makes a host that takes part in exchanges (see Ask) and in nothing else: it greets nobody, and no switch
+	// takes it in. A node is one until it has a state.
+	Guest bool
+
 	// Greeting is sent once per session, when the hello is through. Its arrival must make the far Switch take
 	// us in as a peer.
 	Greeting Greeting
@@ -100,7 +104,7 @@ func New(c Config, log *slog.Logger) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("p2p: listen address %w", err)
 	}
-	h := &Host{links: map[peer.ID]*link{}, greet: c.Greeting, log: log, hello: hello{genesis: c.Genesis, chain: c.ChainID}}
+	h := &Host{links: map[peer.ID]*link{}, greet: c.Greeting, log: log, hello: hello{genesis: c.Genesis, guest: c.Guest, chain: c.ChainID}}
 	for _, p := range c.Peers {
 		info, err := p.info()
 		if err != nil {
@@ -160,8 +164,12 @@ func resources() (network.ResourceManager, error) {
 		rcmgr.WithLimitPerSubnet([]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: MaxPeers * maxConnsPerPeer}}, nil))
 }
 
-// Start answers hellos, dials the peers and keeps watch on behalf of sw, which must be ready for streams.
+// Start answers hellos, dials the peers and keeps watch on behalf of sw, which must be ready for streams. A guest has
+// none: nil.
 func (h *Host) Start(sw Switch) {
+	if sw == nil {
+		sw = nobody{}
+	}
 	h.sw = sw
 	h.Host.SetStreamHandler(helloProtocol, h.answer)
 	h.Network().Notify(&network.NotifyBundle{ConnectedF: h.connected, DisconnectedF: h.disconnected})
@@ -169,6 +177,12 @@ func (h *Host) Start(sw Switch) {
 		h.wg.Go(func() { h.watch(l) })
 	}
 }
+
+// nobody is the switch of a guest.
+type nobody struct{}
+
+func (nobody) Has(peer.ID) bool    { return false }
+func (nobody) Drop(peer.ID, error) {}
 
 // Stop ends the watch: nobody is dialled or dropped any more. Streams still flow until Close.
 func (h *Host) Stop() {
@@ -217,27 +231,33 @@ func (h *Host) Connect(_ context.Context, info peer.AddrInfo) error {
 // SetStreamHandler sets the handler of a guarded protocol. Streams wait, for at most helloTimeout, until the
 // session with the peer is far enough: for the greeting verified, for all others admitted.
 func (h *Host) SetStreamHandler(pid protocol.ID, handle network.StreamHandler) {
-	greeting := pid == h.greet.Protocol
-	h.Host.SetStreamHandler(pid, func(s network.Stream) {
-		l := h.links[s.Conn().RemotePeer()]
-		if l == nil {
-			_ = s.Reset()
-			return
-		}
-		now := l.session()
-		ready := now.admitted
-		if greeting {
-			ready = now.verified
-		}
-		if !h.wait(ready, now.ended) {
-			_ = s.Reset()
-			return
-		}
-		handle(s)
-		if greeting && h.sw.Has(l.info.ID) {
-			l.admit(now)
+	if pid != h.greet.Protocol {
+		h.guard(pid, (*session).isAdmitted, func(st network.Stream, _ *link, _ *session) { handle(st) })
+		return
+	}
+	h.guard(pid, (*session).isVerified, func(st network.Stream, l *link, s *session) {
+		handle(st)
+		if h.sw.Has(l.info.ID) {
+			l.admit(s)
 			l.wake()
 		}
+	})
+}
+
+// guard sets a handler for streams of listed peers, once the session is as far as ready says.
+func (h *Host) guard(pid protocol.ID, ready func(*session) <-chan struct{}, handle func(network.Stream, *link, *session)) {
+	h.Host.SetStreamHandler(pid, func(st network.Stream) {
+		l := h.links[st.Conn().RemotePeer()]
+		if l == nil {
+			_ = st.Reset()
+			return
+		}
+		s := l.session()
+		if !h.wait(ready(s), s.ended) {
+			_ = st.Reset()
+			return
+		}
+		handle(st, l, s)
 	})
 }
 

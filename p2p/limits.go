@@ -39,6 +39,14 @@ const (
 	// watchInterval is how often a healthy session is looked at, besides on every connection event.
 	watchInterval = time.Second
 
+	// exchangeTimeout bounds an exchange: the largest answer over a slow link, a megabyte at 1 Mbit/s.
+	exchangeTimeout = 10 * time.Second
+
+	// maxExchanges bounds the exchanges that one protocol of a host answers at a time, and maxExchangesPerPeer those with
+	// one peer.
+	maxExchanges        = 8
+	maxExchangesPerPeer = 2
+
 	// maxChainID is the engine's own bound on a chain id, in bytes.
 	maxChainID = 50
 

@@ -36,10 +36,14 @@ type session struct {
 	lost    bool
 }
 
+func (s *session) isVerified() <-chan struct{} { return s.verified }
+func (s *session) isAdmitted() <-chan struct{} { return s.admitted }
+
 // remote is the far end's idea of the session.
 type remote struct {
 	boot   [16]byte
 	number uint64
+	guest  bool
 }
 
 // errNewSession means that the peer has forgotten us: our own session must end as well.
@@ -158,13 +162,15 @@ func (l *link) lose(conn string, none bool) {
 // shape is a consistent look at a session.
 type shape struct {
 	verified, admitted, greeted, lost bool
+	guest                             bool // verified, and the far end is a guest
 	age                               time.Duration
 }
 
 func (l *link) look(s *session) shape {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return shape{verified: isClosed(s.verified), admitted: isClosed(s.admitted), greeted: s.greeted, lost: s.lost, age: time.Since(s.born)}
+	return shape{verified: isClosed(s.verified), admitted: isClosed(s.admitted), greeted: s.greeted, lost: s.lost,
+		guest: s.remote.guest, age: time.Since(s.born)}
 }
 
 func (l *link) setGreeted(s *session) {

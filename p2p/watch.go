@@ -46,7 +46,8 @@ func (h *Host) tend(l *link) time.Duration {
 	is := l.look(s)
 	up := h.Network().Connectedness(id) == network.Connected
 	known := h.sw.Has(id)
-	if is.lost || is.admitted && !known || !up && (is.verified || known) || up && !is.admitted && is.age > sessionTimeout {
+	settled := is.admitted || is.verified && h.alone(is)
+	if is.lost || is.admitted && !known || !up && (is.verified || known) || up && !settled && is.age > sessionTimeout {
 		h.log.Info("peer lost", "peer", id.String())
 		h.sw.Drop(id, errNewSession)
 		_ = h.Network().ClosePeer(id)
@@ -81,6 +82,10 @@ func (h *Host) tend(l *link) time.Duration {
 		}
 		fallthrough
 	case !is.greeted:
+		if h.alone(l.look(s)) {
+			l.dialNow()
+			return watchInterval
+		}
 		if err := h.sendGreeting(l); err != nil {
 			h.log.Debug("greeting", "peer", id.String(), "err", err)
 			_ = h.Network().ClosePeer(id)
@@ -92,6 +97,9 @@ func (h *Host) tend(l *link) time.Duration {
 	}
 	return watchInterval
 }
+
+// alone reports whether a session is without greeting and switch, because one end of it is a guest.
+func (h *Host) alone(is shape) bool { return h.hello.guest || is.guest }
 
 // dial connects to the peer. It gives up early when the peer has reached us meanwhile.
 func (h *Host) dial(l *link, s *session) error {
@@ -141,7 +149,7 @@ func (h *Host) introduce(l *link, s *session) error {
 	if err := ours.check(theirs); err != nil {
 		return err
 	}
-	return l.verify(s, remote{theirs.boot, theirs.session}, st.Conn().ID())
+	return l.verify(s, remote{theirs.boot, theirs.session, theirs.guest}, st.Conn().ID())
 }
 
 // answer is the other side of introduce. A stream that ends well is closed, never reset: a reset overtakes what was
@@ -168,7 +176,7 @@ func (h *Host) respond(st network.Stream) error {
 	ours := h.helloTo(s)
 	foreign := ours.check(theirs)
 	if foreign == nil {
-		if err := l.verify(s, remote{theirs.boot, theirs.session}, st.Conn().ID()); err != nil {
+		if err := l.verify(s, remote{theirs.boot, theirs.session, theirs.guest}, st.Conn().ID()); err != nil {
 			l.wake() // the watchdog drops the old session, the peer tries again
 			return err
 		}

@@ -110,7 +110,7 @@ func trust(t *conformance.Target, source, consumer *demo.Organisation, grantee, 
 		if err != nil {
 			return nil, err
 		}
-		return gateway.PinnedTLS(source.KeyID, &own.tls), nil
+		return gateway.PinnedTLS(&own.tls, source.KeyID), nil
 	}
 	var err error
 	if t.SourceTLS, err = pinned(grantee); err != nil {

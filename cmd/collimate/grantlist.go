@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"collimate/gateway"
 	"collimate/ledger"
 
 	"github.com/spf13/cobra"
@@ -50,7 +51,7 @@ who has its opening: give yours with --openings to see it.`,
 				if who == "" {
 					who = "-"
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", g.Commitment, state(g, record.Epoch, time.Now()), g.NotAfter.UTC().Format(time.DateOnly), who)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", g.Commitment, state(g, record.Epoch, time.Now()), g.NotAfter.Time().Format(time.DateOnly), who)
 			}
 			return w.Flush()
 		},
@@ -68,10 +69,18 @@ func state(g ledger.GrantRecord, epoch uint64, now time.Time) string {
 		return fmt.Sprintf("revoked in block %d", g.RevokedAt)
 	case g.Epoch != epoch:
 		return "ended with its epoch"
-	case now.After(g.NotAfter):
+	case now.After(g.NotAfter.Time()):
 		return "expired"
 	}
 	return "granted"
+}
+
+// who names whom an opening is for.
+func who(o gateway.Opening) string {
+	if o.Group != nil {
+		return "group " + o.Group.String()
+	}
+	return o.Grantee.String()
 }
 
 // grantees reads openings, and returns whom each commitment names.
@@ -87,7 +96,7 @@ func grantees(patterns []string) (map[ledger.Commitment]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			named[ledger.NewCommitment(o.Blind, o.Grantee, o.Study)] = o.Grantee.String()
+			named[o.Commitment()] = who(o)
 		}
 	}
 	return named, nil

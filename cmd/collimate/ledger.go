@@ -12,9 +12,10 @@ import (
 func (a *app) ledger() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ledger",
-		Short: "Ask a ledger node how it is",
+		Short: "Read the ledger, check what a node says, and follow what happens",
 	}
-	c.AddCommand(a.ledgerStatus())
+	c.AddCommand(a.ledgerStatus(), a.ledgerSource(), a.ledgerStudy(), a.ledgerGrants(), a.ledgerHistory(), a.ledgerProof(), a.ledgerCheck(), a.ledgerWatch(),
+		a.ledgerVerify(), a.ledgerExport(), a.ledgerImport())
 	return c
 }
 

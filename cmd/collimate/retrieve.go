@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"collimate/gateway"
 	"collimate/ledger"
@@ -78,7 +79,7 @@ func (a *app) runRetrieve(ctx context.Context, r retrieval) error {
 	if err != nil {
 		return err
 	}
-	pinned := gateway.PinnedClient(source.ID.ID, &own.tls)
+	pinned := gateway.PinnedClient(&own.tls, source.TLSKeys(time.Now())...)
 	defer pinned.CloseIdleConnections()
 	c := &xds.Client{SOAP: &soap.Client{HTTP: pinned, Signer: signer}}
 	response, err := c.Retrieve(ctx, source.Endpoints.ITI43, requests)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"collimate/cmd/collimate/internal/admin"
+	"collimate/keys"
 
 	"github.com/spf13/cobra"
 )
@@ -11,9 +12,9 @@ import (
 func (a *app) source() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "source",
-		Short: "Put this organisation on the ledger as a source",
+		Short: "Put this organisation on the ledger as a source, and keep its entry",
 	}
-	c.AddCommand(a.sourceDefine())
+	c.AddCommand(a.sourceDefine(), a.sourceGroup(), a.sourceRotate(), a.sourceUnjail())
 	return c
 }
 
@@ -42,6 +43,39 @@ organisation's server must be running.`,
 		},
 	}
 	a.configFlag(c, &path)
+	return c
+}
+
+func (a *app) sourceGroup() *cobra.Command {
+	var path, owner string
+	c := &cobra.Command{
+		Use:   "group",
+		Short: "Put a group on the ledger: a ward, a research project",
+		Long: `Put a group on the ledger: a record whose owner makes members by granting it to them, with
+'grant allow --study GROUP'. Whoever a patient lets in as a group (grant allow --to-group) is
+let in as its member. The organisation's server must be running.`,
+		Example: "  collimate source group --owner ward7.crt --config north/collimate.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			id, err := party(owner)
+			if err != nil {
+				return fmt.Errorf("--owner: %w", err)
+			}
+			door, err := a.door(path)
+			if err != nil {
+				return err
+			}
+			group, err := door.DefineGroup(cmd.Context(), keys.Owner{ID: id})
+			if err != nil {
+				return fmt.Errorf("defining the group: %w", err)
+			}
+			fmt.Fprintf(a.stdout, "the group is on the ledger\n  group id  %s\n", group)
+			return nil
+		},
+	}
+	a.configFlag(c, &path)
+	c.Flags().StringVar(&owner, "owner", "", "who decides about members: a `certificate` file or a key id")
+	_ = c.MarkFlagRequired("owner")
 	return c
 }
 

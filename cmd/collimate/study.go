@@ -18,9 +18,12 @@ import (
 func (a *app) study() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "study",
-		Short: "Publish a study, claim it, or compare a copy with the archive",
+		Short: "Publish a study, claim it, compare a copy with the archive, or take it back",
 	}
 	c.AddCommand(a.studyPublish(), a.studyClaim(), a.studyVerify())
+	for _, act := range studyActs {
+		c.AddCommand(a.studyAct(act))
+	}
 	return c
 }
 
@@ -70,6 +73,68 @@ The organisation's server must be running; it reads DIR itself.`,
 	}
 	a.configFlag(c, &path)
 	c.Flags().StringVar(&tickets, "tickets", ".", "directory for the claim tickets")
+	return c
+}
+
+// studyAct is a command by which a source does something with a study that it has published.
+type studyAct struct {
+	act               admin.Act
+	short, long, done string
+}
+
+var studyActs = []studyAct{
+	{admin.ActAmend, "Say on the ledger that a published study has changed",
+		`Say on the ledger that instances of a published study came late or were changed. Grants stay
+as they are and reach to the new instances.`, "is amended"},
+	{admin.ActHold, "Keep a published study from everybody",
+		`Keep a published study from everybody, its owner included, until it is released: for images
+that may be another patient's. It counts as soon as it is final on the ledger.`, "is held: nobody gets it"},
+	{admin.ActRelease, "Release a study that is held",
+		`Release a study that is held: whoever had access has it again.`, "is released"},
+	{admin.ActWithdraw, "Take a published study back, for good",
+		`Take a published study back, for good: nobody gets it any more, and its entry on the ledger
+says so. The archive keeps the images.`, "is withdrawn"},
+	{admin.ActErase, "Take a published study back and delete its salt",
+		`Take a published study back and delete its salt, and with it all by which this source could
+tell which study the ledger's entry stands for. It cannot be undone: publishing the study
+again makes another entry. The archive keeps the images; backups of the catalog keep the
+salt until you delete them, and so does the patient's ticket.`, "is withdrawn, and its salt is deleted"},
+}
+
+func (a *app) studyAct(act studyAct) *cobra.Command {
+	var path, ticket, uid string
+	c := &cobra.Command{
+		Use:   string(act.act),
+		Short: act.short,
+		Long:  act.long + "\n\nThe organisation's server must be running.",
+		Example: fmt.Sprintf("  collimate study %[1]s --ticket ticket.json --config north/collimate.yaml\n"+
+			"  collimate study %[1]s --uid 1.2.840.113619.2.55.3 --config north/collimate.yaml", act.act),
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if (ticket == "") == (uid == "") {
+				return usageError{errors.New("name the study with --ticket or with --uid")}
+			}
+			if ticket != "" {
+				t, err := readTicket(ticket)
+				if err != nil {
+					return err
+				}
+				uid = t.StudyInstanceUID
+			}
+			door, err := a.door(path)
+			if err != nil {
+				return err
+			}
+			if err := door.Act(cmd.Context(), uid, act.act); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "the study %s\n", act.done)
+			return nil
+		},
+	}
+	a.configFlag(c, &path)
+	c.Flags().StringVar(&ticket, "ticket", "", "the study's claim ticket, a `file`")
+	c.Flags().StringVar(&uid, "uid", "", "the study's Study Instance UID")
 	return c
 }
 

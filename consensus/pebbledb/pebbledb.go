@@ -58,6 +58,15 @@ func Open(dir string, cache *pebble.Cache, log *slog.Logger) (*DB, error) {
 	return &DB{pebble: p}, nil
 }
 
+// OpenReadOnly opens the database in dir, which must be there, and changes nothing: whatever writes to it fails.
+func OpenReadOnly(dir string, log *slog.Logger) (*DB, error) {
+	p, err := pebble.Open(dir, &pebble.Options{ReadOnly: true, ErrorIfNotExists: true, Logger: Logger(log)})
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", dir, err)
+	}
+	return &DB{pebble: p}, nil
+}
+
 // use returns the open database and how to give it back. On a closed one it does not return.
 func (d *DB) use() (*pebble.DB, func()) {
 	d.mu.Lock()

@@ -4,7 +4,7 @@
 //     hash of both; whoever loses the salts can no longer say which study an entry stands for, and whoever
 //     deletes one makes the entry unlinkable for good. Back the catalog up as keys are backed up.
 //   - documents: which documentUniqueId stands for which document of which study.
-//   - openings: the blinds by which owners disclosed whom a grant on the ledger names.
+//   - openings: by which owners disclosed whom a grant on the ledger names.
 //   - messages: the signed requests that were answered of late, so that none is answered twice.
 //
 // It is one Pebble database. A call that writes returns after the write is on disk. A catalog may be used
@@ -12,15 +12,18 @@
 //
 //	's' StudyInstanceUID                      -> Study (JSON)
 //	'd' documentUniqueId                      -> Document (JSON)
-//	'o' StudyID KeyID Commitment              -> blind
+//	'o' StudyID KeyID Commitment              -> blind; for a grant to a group: blind, group, blind of the membership
 //	'm' message key                           -> expiry, 8 bytes big endian, Unix seconds
 //	'x' expiry message key                    -> nothing: the same in order of expiry
 package catalog
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -69,7 +72,7 @@ type Options struct {
 
 // Open opens the catalog in dir and makes it if there is none.
 func Open(dir string, o Options) (*Catalog, error) {
-	db, err := pebble.Open(dir, &pebble.Options{FS: o.FS, Logger: quiet{}})
+	db, err := pebble.Open(dir, &pebble.Options{FS: o.FS, Logger: quiet{}, Cleaner: remover{}})
 	if err != nil {
 		return nil, fmt.Errorf("opening the catalog: %w", err)
 	}
@@ -133,30 +136,90 @@ func (c *Catalog) Studies() ([]Study, error) {
 	return all, err
 }
 
-// PutOpening stores the blind of a grant. Storing the same again changes nothing and writes nothing, so that who
-// repeats an opening does not keep the disk busy.
-func (c *Catalog) PutOpening(study ledger.StudyID, grantee keys.Grantee, blind [32]byte) error {
-	commitment := ledger.NewCommitment(blind, grantee, study)
-	k := key(prefixOpening, study[:], grantee.ID[:], commitment[:])
-	_, closer, err := c.db.Get(k)
-	if err == nil {
-		return closer.Close()
+// Erase removes a study, its documents and its openings, and rewrites the files that held them, so that the salt is on
+// the disk no more when it returns: from then on nobody but the owner can tell which study the ledger's entry stands
+// for. Erasing what is not there does nothing.
+func (c *Catalog) Erase(ctx context.Context, studyInstanceUID string) error {
+	study, err := c.Study(studyInstanceUID)
+	if errors.Is(err, ErrNotFound) {
+		return nil
 	}
-	if !errors.Is(err, pebble.ErrNotFound) {
-		return fmt.Errorf("reading the catalog: %w", err)
+	if err != nil {
+		return err
 	}
-	return c.db.Set(k, blind[:], pebble.Sync)
+	b := c.db.NewBatch()
+	defer b.Close()
+	err = c.scan(key(prefixDocument), func(k, v []byte) error {
+		var d Document
+		if err := json.Unmarshal(v, &d); err != nil {
+			return fmt.Errorf("reading the catalog: %w", err)
+		}
+		if d.StudyInstanceUID != studyInstanceUID {
+			return nil
+		}
+		return b.Delete(k, nil)
+	})
+	if err != nil {
+		return err
+	}
+	openings := key(prefixOpening, study.StudyID[:])
+	err = errors.Join(
+		b.Delete(key(prefixStudy, []byte(studyInstanceUID)), nil),
+		b.DeleteRange(openings, successor(openings), nil),
+		b.Commit(pebble.Sync),
+	)
+	if err != nil {
+		return fmt.Errorf("erasing a study: %w", err)
+	}
+	return c.purge(ctx)
 }
 
-// Blinds returns the blinds of all grants of a study that name grantee, whether or not they still hold.
-func (c *Catalog) Blinds(study ledger.StudyID, grantee keys.Grantee) ([][32]byte, error) {
-	var all [][32]byte
-	err := c.scan(key(prefixOpening, study[:], grantee.ID[:]), func(_, v []byte) error {
-		if len(v) != 32 {
+// PutOpening stores what an owner disclosed of a grant: that it lets requester in. Storing the same again changes
+// nothing and writes nothing, so that who repeats an opening does not keep the disk busy. Of a grant to a group one
+// membership of a requester is kept, the last.
+func (c *Catalog) PutOpening(study ledger.StudyID, requester keys.Grantee, o ledger.Opening) error {
+	k := openingKey(study, requester, o)
+	v := o.Blind[:]
+	if !o.Direct() {
+		v = slices.Concat(o.Blind[:], o.Group[:], o.Membership[:])
+	}
+	was, closer, err := c.db.Get(k)
+	if err == nil {
+		same := bytes.Equal(was, v)
+		if err := closer.Close(); err != nil || same {
+			return err
+		}
+	} else if !errors.Is(err, pebble.ErrNotFound) {
+		return fmt.Errorf("reading the catalog: %w", err)
+	}
+	return c.db.Set(k, v, pebble.Sync)
+}
+
+// DropOpening forgets an opening, as of a grant that is void.
+func (c *Catalog) DropOpening(study ledger.StudyID, requester keys.Grantee, o ledger.Opening) error {
+	return c.db.Delete(openingKey(study, requester, o), pebble.NoSync)
+}
+
+// Openings returns what was disclosed of the grants of a study that let requester in, whether or not they still hold.
+func (c *Catalog) Openings(study ledger.StudyID, requester keys.Grantee) ([]ledger.Opening, error) {
+	var all []ledger.Opening
+	err := c.scan(key(prefixOpening, study[:], requester.ID[:]), func(_, v []byte) error {
+		var o ledger.Opening
+		switch len(v) {
+		case 32:
+			o.Blind = [32]byte(v)
+		case 96:
+			o.Blind, o.Group, o.Membership = [32]byte(v), ledger.StudyID(v[32:]), [32]byte(v[64:])
+		default:
 			return errors.New("reading the catalog: an opening is damaged")
 		}
-		all = append(all, [32]byte(v))
+		all = append(all, o)
 		return nil
 	})
 	return all, err
+}
+
+func openingKey(study ledger.StudyID, requester keys.Grantee, o ledger.Opening) []byte {
+	commitment := o.Commitment(requester, study)
+	return key(prefixOpening, study[:], requester.ID[:], commitment[:])
 }

@@ -1,10 +1,16 @@
 package catalog
 
 import (
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -60,29 +66,120 @@ func TestStudiesAndDocuments(t *testing.T) {
 	}
 }
 
-func TestBlinds(t *testing.T) {
+func TestOpenings(t *testing.T) {
 	c := open(t, vfs.NewMem())
 	defer c.Close()
 	a, b := keys.Grantee{ID: keys.ID{0xff}}, keys.Grantee{ID: keys.ID{0xff, 0xff}}
 	s := ledger.StudyID{0xff, 0xff} // bytes that end a naive range too early
-	for _, blind := range [][32]byte{{1}, {2}, {2}} {
-		if err := c.PutOpening(s, a, blind); err != nil {
+	member := func(m byte) ledger.Opening {
+		return ledger.Opening{Blind: [32]byte{3}, Group: ledger.StudyID{9}, Membership: [32]byte{m}}
+	}
+	for _, o := range []ledger.Opening{{Blind: [32]byte{1}}, {Blind: [32]byte{2}}, {Blind: [32]byte{2}}, member(1), member(2)} {
+		if err := c.PutOpening(s, a, o); err != nil {
 			t.Fatal(err)
 		}
 	}
 	before := c.db.Metrics().WAL.BytesIn
-	if err := c.PutOpening(s, a, [32]byte{1}); err != nil || c.db.Metrics().WAL.BytesIn != before {
+	if err := errors.Join(c.PutOpening(s, a, ledger.Opening{Blind: [32]byte{1}}), c.PutOpening(s, a, member(2))); err != nil || c.db.Metrics().WAL.BytesIn != before {
 		t.Errorf("storing an opening again wrote to the disk, or failed: %v", err)
 	}
-	if got, err := c.Blinds(s, a); err != nil || len(got) != 2 {
-		t.Errorf("Blinds of the grantee = %v, %v, want two", got, err)
+	got, err := c.Openings(s, a)
+	if err != nil || len(got) != 3 || !slices.Contains(got, member(2)) || slices.Contains(got, member(1)) {
+		t.Errorf("Openings of the grantee = %v, %v, want two and the last membership", got, err)
 	}
-	if got, err := c.Blinds(s, b); err != nil || len(got) != 0 {
-		t.Errorf("Blinds of another grantee = %v, %v, want none", got, err)
+	if err := c.DropOpening(s, a, member(2)); err != nil {
+		t.Fatal(err)
 	}
-	if got, err := c.Blinds(ledger.StudyID{1}, a); err != nil || len(got) != 0 {
-		t.Errorf("Blinds of another study = %v, %v, want none", got, err)
+	if got, err := c.Openings(s, a); err != nil || len(got) != 2 {
+		t.Errorf("Openings after one was dropped = %v, %v, want two", got, err)
 	}
+	if got, err := c.Openings(s, b); err != nil || len(got) != 0 {
+		t.Errorf("Openings of another grantee = %v, %v, want none", got, err)
+	}
+	if got, err := c.Openings(ledger.StudyID{1}, a); err != nil || len(got) != 0 {
+		t.Errorf("Openings of another study = %v, %v, want none", got, err)
+	}
+}
+
+// What is erased is gone from the disk, whatever the database was doing with it, and nothing else is.
+func TestErase(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "catalog")
+	c, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	requester := keys.Grantee{ID: keys.ID{7}}
+	uid := func(i int) string { return fmt.Sprintf("1.2.840.113619.%d", i) }
+	const gone = 17
+	secret := []byte("a salt that must not stay behind")
+	blind := [32]byte([]byte("a blind that should go with it.."))
+	for i := range 40 {
+		s := Study{StudyInstanceUID: uid(i), Salt: [32]byte{byte(i)}, StudyID: ledger.StudyID{byte(i + 1)}}
+		o := ledger.Opening{Blind: [32]byte{byte(i)}}
+		if i == gone {
+			s.ClaimKey, o.Blind = secret, blind // the claim key is stored as the salt is, and easier to find
+		}
+		if err := errors.Join(c.PutStudy(s, map[string]ledger.DocumentKind{s.StudyID.Alias(): ledger.DocumentStudy}), c.PutOpening(s.StudyID, requester, o)); err != nil {
+			t.Fatal(err)
+		}
+		if i%10 == 0 {
+			if err := c.db.Flush(); err != nil { // so that the secret is in a table, or in a log
+				t.Fatal(err)
+			}
+		}
+	}
+	encoded := []byte(base64.StdEncoding.EncodeToString(secret))
+	if !onDisk(t, dir, encoded) || !onDisk(t, dir, blind[:]) {
+		t.Fatal("the secrets cannot be found before they are erased: this test sees nothing")
+	}
+	if err := c.Erase(t.Context(), uid(gone)); err != nil {
+		t.Fatal(err)
+	}
+	for try := 0; onDisk(t, dir, encoded) || onDisk(t, dir, blind[:]); try++ {
+		if try == 100 {
+			t.Fatal("a secret is still on the disk ten seconds after it was erased")
+		}
+		time.Sleep(100 * time.Millisecond) // old files are removed in the background
+	}
+	if _, err := c.Study(uid(gone)); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the study is still there: %v", err)
+	}
+	if _, _, err := c.Document(ledger.StudyID{gone + 1}.Alias()); !errors.Is(err, ErrNotFound) {
+		t.Errorf("its document is still there: %v", err)
+	}
+	if all, err := c.Studies(); err != nil || len(all) != 39 {
+		t.Errorf("%d studies are left, %v, want 39", len(all), err)
+	}
+	if got, err := c.Openings(ledger.StudyID{gone}, requester); err != nil || len(got) != 1 {
+		t.Errorf("the opening of another study is gone: %v, %v", got, err)
+	}
+	if err := c.Erase(t.Context(), uid(gone)); err != nil {
+		t.Errorf("erasing again: %v", err)
+	}
+}
+
+// onDisk reports whether any file below dir holds these bytes.
+func onDisk(t *testing.T, dir string, secret []byte) (found bool) {
+	t.Helper()
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if f.IsDir() {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = found || bytes.Contains(b, secret)
+	}
+	return found
 }
 
 // A power cut keeps everything that a call has returned for.
@@ -110,11 +207,11 @@ func TestCrash(t *testing.T) {
 				t.Fatalf("after a crash the study is lost: %v", err)
 			}
 		})
-		if err := c.PutOpening(s.StudyID, grantee, [32]byte{i}); err != nil {
+		if err := c.PutOpening(s.StudyID, grantee, ledger.Opening{Blind: [32]byte{i}}); err != nil {
 			t.Fatal(err)
 		}
 		crash(i, func(c *Catalog) {
-			if got, err := c.Blinds(s.StudyID, grantee); err != nil || len(got) != 1 {
+			if got, err := c.Openings(s.StudyID, grantee); err != nil || len(got) != 1 {
 				t.Fatalf("after a crash the opening is lost: %v, %v", got, err)
 			}
 		})

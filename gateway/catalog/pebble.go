@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,6 +72,28 @@ func (c *Catalog) count(prefix byte) (n int, err error) {
 	err = c.scan(key(prefix), func(_, _ []byte) error { n++; return nil })
 	return n, err
 }
+
+// purge rewrites every file that may hold what was deleted from studies, documents and openings.
+func (c *Catalog) purge(ctx context.Context) error {
+	if err := c.db.Flush(); err != nil { // ends the write-ahead log that holds it
+		return fmt.Errorf("rewriting the catalog: %w", err)
+	}
+	for _, prefix := range []byte{prefixStudy, prefixDocument, prefixOpening} {
+		if err := c.db.Compact(ctx, key(prefix), successor(key(prefix)), false); err != nil {
+			return fmt.Errorf("rewriting the catalog: %w", err)
+		}
+	}
+	return nil
+}
+
+// remover removes obsolete files. Pebble would keep logs to write over them later, and with them secrets that were
+// erased; it does not for a cleaner that needs the contents, as one that archives does.
+type remover struct {
+	notRecycled
+	pebble.DeleteCleaner
+}
+
+type notRecycled struct{ pebble.ArchiveCleaner }
 
 // successor returns the first key after all keys that begin with prefix.
 func successor(prefix []byte) []byte {

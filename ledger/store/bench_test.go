@@ -24,7 +24,7 @@ func BenchmarkDecide(b *testing.B) {
 	var body ledger.DefineStudy
 	h := int64(1)
 	for i := range studies {
-		body.Studies = append(body.Studies, ledger.StudyDefinition{Study: studyOf(i), Owner: keys.Owner{ID: idOf(b, "p1")}})
+		body.Studies = append(body.Studies, ledger.StudyDefinition{Study: studyOf(i), Owner: keys.Owner{ID: idOf(b, "p1")}, Kind: ledger.RecordImaging})
 		if len(body.Studies) == ledger.MaxStudiesPerTx || i == studies-1 {
 			h++
 			extend(b, s, h, []*ledger.Transaction{signed(b, "north", body)})
@@ -39,6 +39,7 @@ func BenchmarkDecide(b *testing.B) {
 		granted = append(granted, studyOf(i))
 		txs = append(txs, signed(b, "p1", ledger.AllowAccess{
 			Study: studyOf(i), Commitment: ledger.NewCommitment(blind, south, studyOf(i)), NotAfter: timeOf(h).Add(time.Hour).Unix(),
+			Scope: ledger.ScopeAll,
 		}))
 	}
 	extend(b, s, h+1, txs)
@@ -47,7 +48,7 @@ func BenchmarkDecide(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		snap := s.Snapshot()
 		d, err := ledger.Decide(snap.Snapshot, ledger.Access{
-			Source: source, Study: granted[i%len(granted)], Requester: south, Blinds: [][32]byte{blind},
+			Source: source, Study: granted[i%len(granted)], Requester: south, Openings: []ledger.Opening{{Blind: blind}}, Scope: ledger.ScopeImages,
 			Now: snap.Time(), Staleness: time.Minute,
 		})
 		if err != nil || !d.Allowed {
@@ -77,7 +78,7 @@ func BenchmarkCommit(b *testing.B) {
 				var txs []*ledger.Transaction
 				for i := range size {
 					txs = append(txs, signed(b, "north", ledger.DefineStudy{Studies: []ledger.StudyDefinition{
-						{Study: studyOf(int(h)*1000 + i), Owner: keys.Owner{ID: idOf(b, "p1")}},
+						{Study: studyOf(int(h)*1000 + i), Owner: keys.Owner{ID: idOf(b, "p1")}, Kind: ledger.RecordImaging},
 					}}))
 				}
 				b.StartTimer()

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"collimate/ledger"
+	"collimate/ledger/tree"
 )
 
 // ErrOvertaken is returned by Commit when another block has been committed since Begin.
@@ -20,6 +21,16 @@ type Block struct {
 	at    ledger.Context
 	state *ledger.Overlay
 	ended bool
+
+	// What the writes so far come to; nil until it is asked for, and after each further write.
+	sealed *sealed
+}
+
+// sealed is the state after a block's writes, ready to be committed.
+type sealed struct {
+	tree  *tree.Tree
+	batch *pebble.Batch // the writes, the tree's among them, and the head
+	err   error         // why there is none of these
 }
 
 // Begin begins the block at a height, at chain time t. The height is one more than the last; a state that has not
@@ -55,7 +66,17 @@ func (b *Block) Init(g ledger.Genesis) error {
 	if b.ended {
 		return ErrClosed
 	}
+	b.unseal()
 	return ledger.InitGenesis(b.state, g)
+}
+
+// Begin does what comes before the transactions of a block. See ledger.BeginBlock.
+func (b *Block) Begin(seen ledger.Observed) error {
+	if b.ended {
+		return ErrClosed
+	}
+	b.unseal()
+	return ledger.BeginBlock(b.state, b.at, seen)
 }
 
 // Apply applies a transaction, or refuses it and changes nothing. See ledger.Apply.
@@ -63,11 +84,23 @@ func (b *Block) Apply(tx *ledger.Transaction) error {
 	if b.ended {
 		return ErrClosed
 	}
+	b.unseal()
 	return ledger.Apply(b.state, tx, b.at)
 }
 
-// AppHash returns the app hash after the writes so far.
-func (b *Block) AppHash() []byte { return b.state.AppHash(b.base.AppHash()) }
+// AppHash returns the app hash after the writes so far. It is nil if the state could not be read, and of a block that has
+// ended; then Commit returns the error.
+func (b *Block) AppHash() []byte {
+	if b.ended {
+		return nil
+	}
+	s := b.seal()
+	if s.err != nil {
+		return nil
+	}
+	root := s.tree.Root()
+	return root[:]
+}
 
 // Commit writes the block to the disk and makes it the last one. When it returns nil the block survives a crash.
 // The block has ended either way.
@@ -75,9 +108,13 @@ func (b *Block) Commit() error {
 	if b.ended {
 		return ErrClosed
 	}
-	b.ended = true
-	defer b.base.Close()
-	if err := b.store.write(b); err != nil {
+	defer b.Discard()
+	s := b.seal()
+	err := s.err
+	if err == nil {
+		err = b.store.write(b.base.view, s)
+	}
+	if err != nil {
 		return fmt.Errorf("committing block %d: %w", b.at.Height, err)
 	}
 	return nil
@@ -89,11 +126,65 @@ func (b *Block) Discard() {
 		return
 	}
 	b.ended = true
+	b.unseal()
 	b.base.Close()
 }
 
-// write commits a block.
-func (s *Store) write(b *Block) error {
+// seal works out what the writes so far come to.
+func (b *Block) seal() *sealed {
+	if b.sealed == nil {
+		b.sealed = b.work()
+	}
+	return b.sealed
+}
+
+// unseal forgets it.
+func (b *Block) unseal() {
+	if b.sealed != nil && b.sealed.batch != nil {
+		b.sealed.batch.Close()
+	}
+	b.sealed = nil
+}
+
+// work gathers all that a commit writes into one batch, beside the disk.
+func (b *Block) work() *sealed {
+	batch := b.store.db.NewBatch()
+	t, err := b.fill(batch)
+	if err != nil {
+		batch.Close()
+		return &sealed{err: err}
+	}
+	return &sealed{tree: t, batch: batch}
+}
+
+// fill puts the writes, the tree's entries and the head into a batch.
+func (b *Block) fill(batch *pebble.Batch) (*tree.Tree, error) {
+	set := func(key, value []byte) error {
+		if value == nil {
+			return batch.Delete(key, nil)
+		}
+		return batch.Set(key, value, nil)
+	}
+	for key, value := range b.state.Writes() {
+		if !isState(key) {
+			return nil, fmt.Errorf("a state key begins with %.1x, want a byte below %#x", key, firstOwn)
+		}
+		if err := set(key, value); err != nil {
+			return nil, err
+		}
+	}
+	c := newCursor(b.base.view.pebble)
+	t, err := b.base.view.tree.On(c).Update(b.state.Writes(), set)
+	if err := errors.Join(err, c.Close()); err != nil {
+		return nil, err
+	}
+	root := t.Root()
+	key, value := ledger.HeadEntry(ledger.Head{Height: b.at.Height, Time: b.at.Time, AppHash: root[:]})
+	return t, set(key, value)
+}
+
+// write commits what a block that was begun on base came to. A crash before it returns leaves all of it or nothing.
+func (s *Store) write(base *view, after *sealed) error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	s.mu.Lock()
@@ -102,40 +193,24 @@ func (s *Store) write(b *Block) error {
 	switch {
 	case last == nil:
 		return ErrClosed
-	case last != b.base.view:
+	case last != base:
 		return ErrOvertaken
 	}
-	if err := b.persist(s.db); err != nil {
+	if err := after.batch.Commit(pebble.Sync); err != nil {
 		return err
 	}
 	// A crash from here on leaves the new block on disk; Open finds it. If what was written cannot be read, the
 	// store is as good as closed: nobody may build on a block that is not the last.
-	next, err := s.look()
+	next, err := see(s.db.NewSnapshot(), after.tree)
 	s.mu.Lock()
-	s.last = next
+	before := s.before
+	s.last, s.before = next, last
+	if err != nil {
+		s.before, err = nil, errors.Join(err, last.release())
+	}
 	s.mu.Unlock()
-	return errors.Join(err, last.release())
-}
-
-// persist puts the writes and the head on disk in one synced batch. A crash before it returns leaves either
-// all of them or none.
-func (b *Block) persist(db *pebble.DB) error {
-	batch := db.NewBatch()
-	defer batch.Close()
-	for key, value := range b.state.Writes() {
-		var err error
-		if value == nil {
-			err = batch.Delete(key, nil)
-		} else {
-			err = batch.Set(key, value, nil)
-		}
-		if err != nil {
-			return err
-		}
+	if before != nil {
+		err = errors.Join(err, before.release())
 	}
-	key, value := ledger.HeadEntry(ledger.Head{Height: b.at.Height, Time: b.at.Time, AppHash: b.AppHash()})
-	if err := batch.Set(key, value, nil); err != nil {
-		return err
-	}
-	return batch.Commit(pebble.Sync)
+	return err
 }

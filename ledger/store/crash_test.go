@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"collimate/ledger"
 	"collimate/ledger/store"
@@ -111,6 +112,53 @@ func TestPowerCutWithin(t *testing.T) {
 	}
 }
 
+// TestPowerCutAtEachWrite cuts the power at each write to the file system while a few blocks are committed.
+func TestPowerCutAtEachWrite(t *testing.T) {
+	rng := random(t)
+	c := newChain(t, 4)
+	disk := vfs.NewCrashableMem()
+	type left struct {
+		disk  vfs.FS
+		least int64
+	}
+	var mu sync.Mutex // Pebble writes from several goroutines
+	var cuts []left
+	acknowledged := int64(-1) // guarded by mu; before the genesis
+	cut := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
+			mu.Lock()
+			defer mu.Unlock()
+			if acknowledged >= 0 {
+				cuts = append(cuts, left{disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng}), acknowledged})
+			}
+		}
+		return nil
+	})
+	s := open(t, errorfs.Wrap(disk, cut))
+	begin(t, s)
+	for h := int64(0); ; {
+		mu.Lock()
+		acknowledged = h
+		mu.Unlock()
+		if h++; h == c.height() {
+			break
+		}
+		extend(t, s, h, c.txs[h])
+		if h == 2 {
+			if err := s.DB().Flush(); err != nil { // so that tables are written, too
+				t.Fatal(err)
+			}
+		}
+	}
+	closing(t, s)
+	if len(cuts) < 10 {
+		t.Errorf("%d writes", len(cuts))
+	}
+	for _, l := range cuts {
+		c.check(t, l.disk, l.least, c.height())
+	}
+}
+
 // check opens what a power cut left. The state is that after a block between least and most, and goes on as if
 // nothing had been.
 func (c chain) check(t *testing.T, disk vfs.FS, least, most int64) {
@@ -127,6 +175,9 @@ func (c chain) check(t *testing.T, disk vfs.FS, least, most int64) {
 	c.replay(t, s, h)
 	if !bytes.Equal(dump(t, s), c.states[c.height()]) {
 		t.Error("the state after all blocks differs")
+	}
+	if err := verify(t, s); err != nil {
+		t.Error(err)
 	}
 }
 

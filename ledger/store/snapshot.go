@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -8,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"collimate/ledger"
+	"collimate/ledger/tree"
 )
 
 // Snapshot is the state after a committed block. It does not change; it must be closed. It may be used
@@ -26,8 +28,39 @@ func (s *Store) Snapshot() *Snapshot {
 	if s.last == nil {
 		return &Snapshot{Snapshot: new(ledger.Snapshot).On(closedReader{})}
 	}
-	s.last.refs.Add(1)
-	return &Snapshot{Snapshot: s.last.ledger, view: s.last}
+	return s.last.share()
+}
+
+// SnapshotAt returns the state after the block at a height: the last committed one or, if it was committed since the store
+// was opened, the one before it, whose app hash is in the header of the last. Of others it returns ErrNotKept.
+func (s *Store) SnapshotAt(height int64) (*Snapshot, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last == nil {
+		return nil, ErrClosed
+	}
+	for _, v := range []*view{s.last, s.before} {
+		if v != nil && v.ledger.Height() == height {
+			return v.share(), nil
+		}
+	}
+	return nil, fmt.Errorf("%w: height %d, the last is %d", ErrNotKept, height, s.last.ledger.Height())
+}
+
+// Prove returns the proofs of keys, present or absent, in their order: each holds against the snapshot's app hash. A value
+// is proved as Get returns it. Keys that no state has, from the byte 0xf0 on, are absent.
+func (s *Snapshot) Prove(keys ...[]byte) ([]*tree.Proof, error) {
+	if s.view == nil {
+		return nil, ErrClosed
+	}
+	proofs := make([]*tree.Proof, len(keys))
+	for i, key := range keys {
+		var err error
+		if proofs[i], err = s.view.tree.Prove(key); err != nil {
+			return nil, err
+		}
+	}
+	return proofs, nil
 }
 
 // Close releases the snapshot. Closing it again does nothing.
@@ -38,12 +71,19 @@ func (s *Snapshot) Close() error {
 	return s.view.release()
 }
 
-// view is a Pebble snapshot that several readers share. The store holds one reference to the view of its last
-// block, each Snapshot another; whoever gives back the last one closes it.
+// view is a Pebble snapshot that several readers share, and the tree over it. The store holds one reference to each view
+// that it keeps, each Snapshot another; whoever gives back the last one closes it.
 type view struct {
 	pebble *pebble.Snapshot
 	ledger *ledger.Snapshot
+	tree   *tree.Tree
 	refs   atomic.Int64
+}
+
+// share returns a Snapshot of the view, to which the caller holds a reference.
+func (v *view) share() *Snapshot {
+	v.refs.Add(1)
+	return &Snapshot{Snapshot: v.ledger, view: v}
 }
 
 func (v *view) release() error {
@@ -58,6 +98,9 @@ type reader struct{ from pebble.Reader }
 
 // Get returns a copy: Pebble's own bytes are valid only until the closer is closed.
 func (r reader) Get(key []byte) (value []byte, err error) {
+	if !isState(key) {
+		return nil, nil
+	}
 	b, closer, err := r.from.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
@@ -70,22 +113,12 @@ func (r reader) Get(key []byte) (value []byte, err error) {
 }
 
 // Iterate visits the keys under a prefix.
-func (r reader) Iterate(prefix []byte, visit func(key, value []byte) error) (err error) {
-	it, err := r.from.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
-	if err != nil {
-		return fmt.Errorf("reading the ledger store: %w", err)
+func (r reader) Iterate(prefix []byte, visit func(key, value []byte) error) error {
+	to := after(prefix)
+	if to == nil || !isState(to) {
+		to = []byte{firstOwn}
 	}
-	defer func() { err = errors.Join(err, it.Close()) }()
-	for ok := it.First(); ok; ok = it.Next() {
-		value, err := it.ValueAndErr()
-		if err != nil {
-			return fmt.Errorf("reading the ledger store: %w", err)
-		}
-		if err := visit(it.Key(), value); err != nil {
-			return err
-		}
-	}
-	return nil // an error of the iterator itself comes with Close
+	return entries(r).Scan(prefix, to, visit)
 }
 
 // after returns the first key that comes after every key with this prefix; nil, no bound, if there is none.
@@ -96,6 +129,66 @@ func after(prefix []byte) []byte {
 			end[i]++
 			return end
 		}
+	}
+	return nil
+}
+
+// entries reads what stands beside each other in Pebble, and so the tree.
+type entries struct{ from pebble.Reader }
+
+// Scan visits the keys with from <= key < to.
+func (e entries) Scan(from, to []byte, visit func(key, value []byte) error) (err error) {
+	it, err := e.from.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+	if err != nil {
+		return fmt.Errorf("reading the ledger store: %w", err)
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	return scan(it, from, to, visit)
+}
+
+// cursor is entries for many scans by one goroutine. It keeps an iterator for each first byte of keys: the tree goes through its tables
+// in order but by turns, and Pebble seeks faster onwards than back.
+type cursor struct {
+	from   pebble.Reader
+	tables map[byte]*pebble.Iterator
+}
+
+func newCursor(from pebble.Reader) *cursor { return &cursor{from, map[byte]*pebble.Iterator{}} }
+
+// Scan visits the keys with from <= key < to, which begin with the same byte.
+func (c *cursor) Scan(from, to []byte, visit func(key, value []byte) error) error {
+	table := from[0]
+	it := c.tables[table]
+	if it == nil {
+		var err error
+		if it, err = c.from.NewIter(&pebble.IterOptions{LowerBound: []byte{table}, UpperBound: []byte{table + 1}}); err != nil {
+			return fmt.Errorf("reading the ledger store: %w", err)
+		}
+		c.tables[table] = it
+	}
+	return scan(it, from, to, visit)
+}
+
+// Close closes the iterators.
+func (c *cursor) Close() (err error) {
+	for _, it := range c.tables {
+		err = errors.Join(err, it.Close())
+	}
+	return err
+}
+
+func scan(it *pebble.Iterator, from, to []byte, visit func(key, value []byte) error) error {
+	for ok := it.SeekGE(from); ok && bytes.Compare(it.Key(), to) < 0; ok = it.Next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return fmt.Errorf("reading the ledger store: %w", err)
+		}
+		if err := visit(it.Key(), value); err != nil {
+			return err
+		}
+	}
+	if err := it.Error(); err != nil {
+		return fmt.Errorf("reading the ledger store: %w", err)
 	}
 	return nil
 }

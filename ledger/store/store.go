@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,10 +12,20 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"collimate/ledger"
+	"collimate/ledger/tree"
 )
 
-// ErrClosed is returned for use of a store, or of a snapshot, that has been closed.
-var ErrClosed = errors.New("the ledger store is closed")
+// Errors that a caller may want to tell apart.
+var (
+	// ErrClosed is returned for use of a store, or of a snapshot, that has been closed.
+	ErrClosed = errors.New("the ledger store is closed")
+	// ErrNotKept is returned for a snapshot of a block that the store does not keep.
+	ErrNotKept = errors.New("the ledger store does not keep the state after this block")
+	// ErrFormat is returned for a directory that another version has written.
+	ErrFormat = errors.New("the ledger store was written by another version: move its directory away, and let the node join its network anew")
+	// ErrDamaged is returned when what is on disk contradicts itself.
+	ErrDamaged = errors.New("the ledger store is damaged: move its directory away, and let the node join its network anew")
+)
 
 // Options say how to open a store. The zero value is good.
 type Options struct {
@@ -30,12 +41,29 @@ type Store struct {
 
 	commit sync.Mutex // held through a commit, so that commits follow each other
 
-	mu   sync.Mutex
-	last *view // of the last committed block; nil when closed; guarded by mu
+	mu     sync.Mutex
+	last   *view // of the last committed block; nil when closed; guarded by mu
+	before *view // of the block before it, if that was committed since Open; guarded by mu
 }
 
 // Open opens the store in dir, and makes one if there is none. One process at a time can have it open.
 func Open(dir string, o Options) (*Store, error) {
+	db, err := openPebble(dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("opening the ledger store: %w", err)
+	}
+	s := &Store{db: db}
+	if err = checkFormat(db); err == nil {
+		s.last, err = s.look()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the ledger store: %w", err), db.Close())
+	}
+	return s, nil
+}
+
+// openPebble opens the database beneath a store.
+func openPebble(dir string, o Options) (*pebble.DB, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -47,19 +75,16 @@ func Open(dir string, o Options) (*Store, error) {
 		FormatMajorVersion: pebble.FormatTableFormatV6, // pinned: a newer Pebble must still open what we wrote
 		Logger:             logger{o.Logger},
 		MemTableSize:       memTableBytes,
+		LBaseMaxBytes:      baseBytes,
 	}
 	for i := range p.Levels {
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)
 	}
 	db, err := pebble.Open(dir, p)
 	if err != nil {
-		return nil, fmt.Errorf("opening the ledger store: %w", err)
+		return nil, err
 	}
-	s := &Store{db: db}
-	if s.last, err = s.look(); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the ledger store: %w", err), db.Close())
-	}
-	return s, nil
+	return db, nil
 }
 
 // Close closes the store. Every snapshot and block must be closed before; one that is not is reported.
@@ -67,13 +92,17 @@ func (s *Store) Close() error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	s.mu.Lock()
-	last := s.last
-	s.last = nil
+	last, before := s.last, s.before
+	s.last, s.before = nil, nil
 	s.mu.Unlock()
 	if last == nil {
 		return ErrClosed
 	}
-	if err := errors.Join(last.release(), s.db.Close()); err != nil {
+	err := last.release()
+	if before != nil {
+		err = errors.Join(err, before.release())
+	}
+	if err := errors.Join(err, s.db.Close()); err != nil {
 		return fmt.Errorf("closing the ledger store: %w", err)
 	}
 	return nil
@@ -89,14 +118,34 @@ func (s *Store) Last() (height int64, appHash []byte, err error) {
 	return snap.Height(), snap.AppHash(), nil
 }
 
-// look takes a view of what is on disk now.
+// look takes a view of what is on disk, at the beginning.
 func (s *Store) look() (*view, error) {
 	snap := s.db.NewSnapshot()
+	t, err := tree.Load(entries{snap})
+	if errors.Is(err, tree.ErrDamaged) {
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if err != nil {
+		return nil, errors.Join(err, snap.Close())
+	}
+	v, err := see(snap, t)
+	if err != nil {
+		return nil, err
+	}
+	if root, want := t.Root(), v.ledger.AppHash(); !bytes.Equal(root[:], want) && (len(want) > 0 || t.Leaves() > 0) {
+		err := fmt.Errorf("%w: the tree has the app hash %x, the head %x", ErrDamaged, root, want)
+		return nil, errors.Join(err, v.release())
+	}
+	return v, nil
+}
+
+// see makes a view of a Pebble snapshot and the tree in it. It closes the snapshot on error.
+func see(snap *pebble.Snapshot, t *tree.Tree) (*view, error) {
 	ls, err := ledger.NewSnapshot(reader{snap})
 	if err != nil {
 		return nil, errors.Join(err, snap.Close())
 	}
-	v := &view{pebble: snap, ledger: ls}
+	v := &view{pebble: snap, ledger: ls, tree: t.On(entries{snap})}
 	v.refs.Store(1)
 	return v, nil
 }

@@ -7,17 +7,24 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"collimate/keys"
 	"collimate/ledger"
 	"collimate/ledger/store"
+	"collimate/ledger/tree"
 )
 
-const testChain = "collimate-store"
+const (
+	testChain = "collimate-store"
+	testUnits = 1 << 20 // bonded for the source: allowance enough for every test
+)
 
 var testTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
@@ -52,23 +59,31 @@ func signed(t testing.TB, by string, body ledger.Body) *ledger.Transaction {
 
 func genesis() ledger.Genesis {
 	v := [32]byte(keyOf("validator").Public().(ed25519.PublicKey))
-	return ledger.Genesis{ChainID: testChain, Time: testTime, Validators: [][32]byte{v}}
+	payer, err := keys.IDOf(keyOf("payer").Public())
+	if err != nil {
+		panic(err)
+	}
+	return ledger.Genesis{
+		ChainID: testChain, Time: testTime, Validators: [][32]byte{v},
+		Payers: []ledger.PayerUnits{{Payer: keys.Payer{ID: payer}, Units: testUnits}},
+	}
 }
 
 // history returns the transactions of block h: the source, then in each block a study and grants on those before.
 func history(t testing.TB, h int64) []*ledger.Transaction {
 	t.Helper()
 	if h == 1 {
-		d := ledger.DefineSource{Version: 1, Endpoints: ledger.Endpoints{ITI43: "https://north.example/"}, ValidatorKey: genesis().Validators[0]}
+		d := ledger.DefineSource{Endpoints: ledger.Endpoints{ITI43: "https://north.example/"}, ValidatorKey: genesis().Validators[0]}
 		d.ValidatorProof = [64]byte(ed25519.Sign(keyOf("validator"), ledger.ValidatorProofMessage(testChain, keys.Source{ID: idOf(t, "north")})))
-		return []*ledger.Transaction{signed(t, "north", d)}
+		bond := ledger.Bond{Source: keys.Source{ID: idOf(t, "north")}, Units: testUnits, Sequence: 1}
+		return []*ledger.Transaction{signed(t, "payer", bond), signed(t, "north", d)}
 	}
 	i := int(h)
-	txs := []*ledger.Transaction{signed(t, "north", ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: studyOf(i), Owner: keys.Owner{ID: idOf(t, "p1")}}}})}
+	txs := []*ledger.Transaction{signed(t, "north", ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: studyOf(i), Owner: keys.Owner{ID: idOf(t, "p1")}, Kind: ledger.RecordImaging}}})}
 	if i > 2 {
 		c := sha256.Sum256(fmt.Append(nil, "commitment", i))
 		until := testTime.Add(time.Hour).Unix()
-		txs = append(txs, signed(t, "p1", ledger.AllowAccess{Study: studyOf(i - 1), Commitment: c, NotAfter: until}))
+		txs = append(txs, signed(t, "p1", ledger.AllowAccess{Study: studyOf(i - 1), Commitment: c, NotAfter: until, Scope: ledger.ScopeAll}))
 		if i%3 == 0 {
 			txs = append(txs, signed(t, "p1", ledger.RevokeAccess{Study: studyOf(i - 1), Commitment: c}))
 		}
@@ -223,6 +238,22 @@ func TestSameBytes(t *testing.T) {
 	if !bytes.Equal(dump(t, a), want.Bytes()) {
 		t.Error("the store and the state in memory differ")
 	}
+	_, hash, err := a.Last()
+	if root := rootOf(memory); err != nil || !bytes.Equal(hash, root[:]) {
+		t.Errorf("app hash %x, %v, that of the state in memory is %x", hash, err, root)
+	}
+}
+
+// rootOf returns the root of the tree over a state in memory.
+func rootOf(state *ledger.Overlay) tree.Hash {
+	head, _ := ledger.HeadEntry(ledger.Head{})
+	return tree.Root(func(yield func(key, value []byte) bool) {
+		for k, v := range state.Writes() {
+			if !bytes.Equal(k, head) && !yield(k, v) {
+				return
+			}
+		}
+	})
 }
 
 // TestEmptyBlock: time goes on, the app hash does not.
@@ -350,6 +381,180 @@ func TestOvertaken(t *testing.T) {
 	}
 	if err := blocks[1].Apply(history(t, 1)[0]); !errors.Is(err, store.ErrClosed) {
 		t.Errorf("Apply after Commit: got %v, want %v", err, store.ErrClosed)
+	}
+}
+
+// TestProve: every key of a state, and others, are proved against its app hash, while the chain goes on.
+func TestProve(t *testing.T) {
+	s := open(t, vfs.NewMem())
+	defer closing(t, s)
+	begin(t, s)
+	for h := int64(1); h <= 9; h++ {
+		extend(t, s, h, history(t, h))
+	}
+	snap := s.Snapshot()
+	defer snap.Close()
+	root := tree.Hash(snap.AppHash())
+	extend(t, s, 10, history(t, 10))
+	head, _ := ledger.HeadEntry(ledger.Head{})
+	err := snap.Iterate(nil, func(key, value []byte) error {
+		absent := append(bytes.Clone(key), 0)
+		proofs, err := snap.Prove(key, absent)
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(key, head) {
+			value = nil // it stands beside the tree
+		}
+		return errors.Join(proofs[0].Verify(root, key, value), proofs[1].Verify(root, absent, nil))
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSnapshotAt: the last state and the one before it are there, others are not.
+func TestSnapshotAt(t *testing.T) {
+	s := open(t, vfs.NewMem())
+	begin(t, s)
+	hashes := [][]byte{}
+	for h := int64(1); h <= 3; h++ {
+		hashes = append(hashes, extend(t, s, h, history(t, h)))
+	}
+	for h, kept := range []bool{false, false, true, true, false} {
+		snap, err := s.SnapshotAt(int64(h))
+		if (err == nil) != kept || err != nil && !errors.Is(err, store.ErrNotKept) {
+			t.Fatalf("height %d: got %v, want kept=%v", h, err, kept)
+		}
+		if err != nil {
+			continue
+		}
+		if !bytes.Equal(snap.AppHash(), hashes[h-1]) || snap.Height() != int64(h) {
+			t.Errorf("height %d: got height %d with %x", h, snap.Height(), snap.AppHash())
+		}
+		_, err = snap.Study(studyOf(3))
+		if found := err == nil; found != (h == 3) {
+			t.Errorf("height %d: the study of block 3: %v", h, err)
+		}
+		if err := snap.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	closing(t, s)
+	if _, err := s.SnapshotAt(3); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("closed: got %v", err)
+	}
+}
+
+// TestOtherFormat: what an earlier version wrote, or something else altogether, is refused and left alone.
+func TestOtherFormat(t *testing.T) {
+	headKey, head := ledger.HeadEntry(ledger.Head{Height: 7, Time: timeOf(7), AppHash: []byte("a chain of hashes")})
+	for name, entry := range map[string][2][]byte{
+		"a head without a mark": {headKey, head},
+		"a later format":        {{0xf0, 'f'}, []byte("collimate/ledger-store/v3")},
+		"something else":        {[]byte("x"), []byte("y")},
+	} {
+		disk := vfs.NewMem()
+		db, err := pebble.Open("ledger", &pebble.Options{FS: disk, FormatMajorVersion: pebble.FormatTableFormatV6})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(db.Set(entry[0], entry[1], pebble.Sync), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Open("ledger", store.Options{FS: disk}); !errors.Is(err, store.ErrFormat) {
+			t.Errorf("%s: got %v, want %v", name, err, store.ErrFormat)
+		}
+	}
+}
+
+// TestCannotSeal: a block whose app hash cannot be worked out has none and is not committed.
+func TestCannotSeal(t *testing.T) {
+	s := open(t, vfs.NewMem())
+	defer closing(t, s)
+	begin(t, s)
+	b, err := s.Begin(1, timeOf(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Set([]byte{0xf2, 1}, []byte("in the place of the tree"))
+	if hash := b.AppHash(); hash != nil {
+		t.Errorf("app hash %x", hash)
+	}
+	if err := b.Commit(); err == nil {
+		t.Error("committed")
+	}
+	if h, _, err := s.Last(); h != 0 || err != nil {
+		t.Errorf("height %d, %v", h, err)
+	}
+}
+
+// TestDiskFails: when the tree cannot be read the block ends, the store does not.
+func TestDiskFails(t *testing.T) {
+	disk := vfs.NewMem()
+	s := open(t, disk)
+	begin(t, s)
+	b, err := s.Begin(1, timeOf(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10_000 { // more than Pebble reads at once
+		b.Set(record(i))
+	}
+	if err := b.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DB().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	closing(t, s)
+
+	var broken atomic.Bool
+	s = open(t, errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if broken.Load() && op.Kind.ReadOrWrite() == errorfs.OpIsRead {
+			return errorfs.ErrInjected
+		}
+		return nil
+	})))
+	defer closing(t, s)
+	if b, err = s.Begin(2, timeOf(2)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		key, _ := record(i)
+		b.Set(key, nil)
+	}
+	broken.Store(true)
+	hash, err := b.AppHash(), b.Commit()
+	broken.Store(false)
+	if hash != nil || !errors.Is(err, errorfs.ErrInjected) {
+		t.Errorf("got %x, %v", hash, err)
+	}
+	extend(t, s, 2, history(t, 1))
+	if err := verify(t, s); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAgain: an app hash that was asked for too early does not stay.
+func TestAgain(t *testing.T) {
+	s := open(t, vfs.NewMem())
+	defer closing(t, s)
+	begin(t, s)
+	b, err := s.Begin(1, timeOf(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	early := b.AppHash()
+	if err := b.Apply(history(t, 1)[0]); err != nil {
+		t.Fatal(err)
+	}
+	late := b.AppHash()
+	if err := b.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if _, hash, _ := s.Last(); bytes.Equal(early, late) || !bytes.Equal(hash, late) {
+		t.Errorf("app hash %x, then %x, committed %x", early, late, hash)
 	}
 }
 

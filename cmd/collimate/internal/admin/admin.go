@@ -7,6 +7,8 @@
 //
 //	POST /v1/source/define                              -> {"result":{"source":...}}
 //	POST /v1/studies        {"from":"/a/folder"}        -> {"progress":{...}}... {"result":[ticket, ...]}
+//	POST /v1/groups         {"owner":"93ab..."}         -> {"result":"77e1..."}
+//	POST /v1/studies/act    {"study":"1.2.3","act":"hold"} -> {"result":{}}
 package admin
 
 import (
@@ -20,11 +22,14 @@ import (
 
 	"collimate/gateway"
 	"collimate/keys"
+	"collimate/ledger"
 )
 
 const (
 	pathDefine  = "/v1/source/define"
 	pathStudies = "/v1/studies"
+	pathGroups  = "/v1/groups"
+	pathAct     = "/v1/studies/act"
 
 	// File is the name of the file in the data directory that says where the door is.
 	File = "admin.json"
@@ -62,7 +67,23 @@ type Operations interface {
 	DefineSource(ctx context.Context) (*Source, error)
 	// PublishFolder takes the DICOM files below a folder into the archive and publishes their studies.
 	PublishFolder(ctx context.Context, folder string, progress func(Progress)) ([]*gateway.Ticket, error)
+	// DefineGroup puts a record of kind group on the ledger.
+	DefineGroup(ctx context.Context, owner keys.Owner) (ledger.StudyID, error)
+	// Act does something with a published study.
+	Act(ctx context.Context, studyInstanceUID string, act Act) error
 }
+
+// Act is what can be done with a published study.
+type Act string
+
+// The acts.
+const (
+	ActAmend    Act = "amend"    // say on the ledger that instances came or changed
+	ActHold     Act = "hold"     // keep it from everybody
+	ActRelease  Act = "release"  // end that
+	ActWithdraw Act = "withdraw" // take it back for good
+	ActErase    Act = "erase"    // so, and delete its salt
+)
 
 // endpoint is the content of File.
 type endpoint struct {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"collimate/gateway"
+	"collimate/keys"
 	"collimate/ledger"
 )
 
@@ -18,7 +19,13 @@ import (
 type ops struct {
 	define  func() (*Source, error)
 	publish func(ctx context.Context, folder string, progress func(Progress)) ([]*gateway.Ticket, error)
+	act     func(study string, act Act) error
 }
+
+func (o ops) DefineGroup(_ context.Context, owner keys.Owner) (ledger.StudyID, error) {
+	return ledger.StudyID(owner.ID), nil
+}
+func (o ops) Act(_ context.Context, study string, act Act) error { return o.act(study, act) }
 
 func (o ops) DefineSource(context.Context) (*Source, error) { return o.define() }
 func (o ops) PublishFolder(ctx context.Context, folder string, progress func(Progress)) ([]*gateway.Ticket, error) {
@@ -149,5 +156,28 @@ func TestWriteTicket(t *testing.T) {
 	}
 	if after, _ := os.ReadFile(file); len(after) == 0 {
 		t.Error("an empty file was taken for a ticket")
+	}
+}
+
+func TestAct(t *testing.T) {
+	refused := errors.New("this source has not published such a study")
+	dir, _ := door(t, ops{act: func(study string, act Act) error {
+		if study != "1.2.3" || act != ActHold {
+			return refused
+		}
+		return nil
+	}})
+	c, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, err := c.DefineGroup(t.Context(), keys.Owner{ID: keys.ID{7}}); err != nil || id != (ledger.StudyID{7}) {
+		t.Errorf("DefineGroup = %v, %v", id, err)
+	}
+	if err := c.Act(t.Context(), "1.2.3", ActHold); err != nil {
+		t.Error(err)
+	}
+	if err := c.Act(t.Context(), "1.2.4", ActErase); err == nil || !strings.Contains(err.Error(), refused.Error()) {
+		t.Errorf("got %v, want the refusal", err)
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"collimate/gateway"
+	"collimate/keys"
+	"collimate/ledger"
 )
 
 // ErrNotRunning is returned when the organisation's server is not there to answer.
@@ -55,6 +57,17 @@ func (c *Client) PublishFolder(ctx context.Context, folder string, progress func
 	var tickets []*gateway.Ticket
 	err := c.do(ctx, pathStudies, studiesRequest{From: folder}, progress, &tickets)
 	return tickets, err
+}
+
+// DefineGroup is Operations.DefineGroup.
+func (c *Client) DefineGroup(ctx context.Context, owner keys.Owner) (id ledger.StudyID, err error) {
+	err = c.do(ctx, pathGroups, groupRequest{Owner: owner}, nil, &id)
+	return id, err
+}
+
+// Act is Operations.Act.
+func (c *Client) Act(ctx context.Context, studyInstanceUID string, act Act) error {
+	return c.do(ctx, pathAct, actRequest{Study: studyInstanceUID, Act: act}, nil, &struct{}{})
 }
 
 // do sends a request and reads the events of the answer.

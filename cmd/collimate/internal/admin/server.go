@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"collimate/keys"
 )
 
 // Door is the server's side: an http.Handler that lets in whoever has read its file.
@@ -37,7 +39,22 @@ func NewDoor(dataDir string, ops Operations) *Door {
 		}
 		return ops.PublishFolder(ctx, r.From, progress)
 	}))
+	d.mux.HandleFunc("POST "+pathGroups, answer(func(ctx context.Context, r groupRequest, _ func(Progress)) (any, error) {
+		return ops.DefineGroup(ctx, r.Owner)
+	}))
+	d.mux.HandleFunc("POST "+pathAct, answer(func(ctx context.Context, r actRequest, _ func(Progress)) (any, error) {
+		return struct{}{}, ops.Act(ctx, r.Study, r.Act)
+	}))
 	return d
+}
+
+type groupRequest struct {
+	Owner keys.Owner `json:"owner"`
+}
+
+type actRequest struct {
+	Study string `json:"study"` // Study Instance UID
+	Act   Act    `json:"act"`
 }
 
 type studiesRequest struct {

@@ -29,6 +29,8 @@ import (
 	"strings"
 	"time"
 
+	"collimate/consensus"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -48,14 +50,25 @@ type Config struct {
 		Members   string // path
 		Listen    string // host:port, UDP
 		Heartbeat time.Duration
+
+		Sync          string // of Syncs
+		Trust         string // HEIGHT:HASH, empty for the genesis
+		SnapshotEvery int64  // blocks
+		RetainBlocks  int64  // 0 for all
 	}
 	Ledger struct {
-		Listen string // host:port
+		Listen  string   // host:port
+		Origins []string // https://host[:port], or *
+		Proxies []string // addresses or networks
+		Rate    int64    // requests a second of one address
 	}
 	Source struct {
 		Listen          string // host:port
 		URL             string // https://host[:port]
+		ID              string // KeyID, hexadecimal; empty unless the key was rotated
 		OIDs            []string
+		EmergencyGroups []string    // StudyIDs of groups, hexadecimal
+		ReplyTo         []NamedFile // https URLs, each with the path of a certificate or none
 		Staleness       time.Duration
 		Institution     string
 		RetrieveAETitle string
@@ -71,11 +84,12 @@ type Config struct {
 		AllowSHA1    []string // KeyIDs, hexadecimal
 	}
 	Consumer struct {
-		Listen      string // host:port
-		URL         string // https://host[:port]
-		Key         string // path
-		Certificate string // path
-		ClientCA    string // path
+		Listen      string      // host:port
+		URL         string      // https://host[:port]
+		Key         string      // path
+		Certificate string      // path
+		ClientCA    string      // path
+		ReplyTo     []NamedFile // as those of the source
 	}
 	Admin struct {
 		Listen string // host:port, loopback
@@ -101,8 +115,24 @@ func Roles() []string { return []string{RoleSource, RoleConsumer, RoleValidator}
 // Tiers are the values of requesters.min_tier, the strongest evidence first.
 func Tiers() []string { return []string{"A", "B", "C"} }
 
-// NamedFile is a name with a file, written NAME=FILE.
+// NamedFile is a name with a file, written NAME=FILE, or a URL that may do without the file.
 type NamedFile struct{ Name, File string }
+
+// Syncs are the values of network.sync.
+func Syncs() []string {
+	return []string{syncAuto, string(consensus.SyncSnapshot), string(consensus.SyncReplay)}
+}
+
+// syncAuto is the value of network.sync for consensus.SyncAuto, which has no name.
+const syncAuto = "auto"
+
+// SyncMode returns what network.sync says.
+func (c *Config) SyncMode() consensus.Sync {
+	if c.Network.Sync == syncAuto {
+		return consensus.SyncAuto
+	}
+	return consensus.Sync(c.Network.Sync)
+}
 
 // LogFormats are the values of log.format.
 func LogFormats() []string { return []string{"text", "json"} }

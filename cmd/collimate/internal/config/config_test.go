@@ -67,6 +67,24 @@ func TestFaults(t *testing.T) {
 		{"audience", with("requesters:\n  audiences: [somebody]\n"), nil, []string{`:8: requesters.audiences: "somebody" is not a URI such as urn:example:domain`}},
 		{"tier", with("requesters:\n  min_tier: D\n"), nil, []string{`:8: requesters.min_tier: "D" is not one of A, B, C`}},
 		{"code", with("requesters:\n  roles: [HCP]\n"), nil, []string{`:8: requesters.roles: "HCP" is not CODE^^SYSTEM, such as HCP^^2.16.756.5.30.1.127.3.10.6`}},
+		{"answers over http", minimal + "  reply_to: [http://a/]\n", nil, []string{`:7: source.reply_to: "http://a/" does not begin with https://: answers hold images`}},
+		{"answers to no URL", minimal + "  reply_to: [south.crt]\n", nil, []string{`:7: source.reply_to: "south.crt" is not a URL such as https://south.example:8444/answers/`}},
+		{"answers to a file without URL", minimal + "  reply_to: [=south.crt]\n", nil, []string{`:7: source.reply_to: "" is not a URL such as https://south.example:8444/answers/`}},
+		{"answers to a host alone", minimal + "  reply_to: ['https:///in']\n", nil, []string{`:7: source.reply_to: "https:///in" is not a URL such as https://south.example:8444/answers/`}},
+		{"answers pinned to nothing", minimal + "  reply_to: [https://a/=]\n", nil, []string{`:7: source.reply_to: "https://a/=": the certificate is empty, want a path`}},
+		{"answers twice", minimal + "  reply_to: [https://a/, https://a/=a.crt]\n", nil, []string{`:7: source.reply_to: "https://a/" comes twice`}},
+		{"answers with a query", minimal + "  reply_to: ['https://a/?x']\n", nil, []string{`:7: source.reply_to: "https://a/?x" has more than scheme, host, port and path`}},
+		{"answers with a user", minimal + "  reply_to: ['https://u@a/']\n", nil, []string{`:7: source.reply_to: "https://u@a/" has more than scheme, host, port and path`}},
+		{"answers by a way up", minimal + "  reply_to: [https://a/x/../]\n", nil, []string{`:7: source.reply_to: "https://a/x/../" has dot segments in its path`}},
+		{"answers by an encoded way up", minimal + "  reply_to: [https://a/x/%2e%2e/]\n", nil, []string{`:7: source.reply_to: "https://a/x/%2e%2e/" has dot segments in its path`}},
+		{"sync", with("network:\n  sync: slow\n"), nil, []string{`:8: network.sync: "slow" is not one of auto, snapshot, replay`}},
+		{"trust", with("network:\n  trust: 7:ab\n"), nil, []string{`:8: network.trust: "7:ab" is not HEIGHT:HASH, the hash being 64 hexadecimal digits`}},
+		{"snapshots", with("network:\n  snapshot_every: often\n"), nil, []string{`:8: network.snapshot_every: "often" is not a whole number`}},
+		{"too few blocks", with("network:\n  retain_blocks: 5\n"), nil, []string{":8: network.retain_blocks: 5 is too few for a peer that restarts, want 0 for all or at least 100"}},
+		{"rate", with("ledger:\n  rate: 0\n"), nil, []string{":8: ledger.rate: 0 is not within 1 and 1000000"}},
+		{"origin", with("ledger:\n  origins: [https://wallet.example/]\n"), nil, []string{`:8: ledger.origins: "https://wallet.example/" is not an origin such as https://wallet.example`}},
+		{"proxy", with("ledger:\n  proxies: [proxy]\n"), nil, []string{`:8: ledger.proxies: "proxy" is neither an address nor a network such as 10.0.0.0/8`}},
+		{"source id", minimal + "  id: abc\n", nil, []string{":7: source.id: key id has 3 characters, want 64 hexadecimal digits"}},
 		{"key id", with("requesters:\n  allow_der: [ABC]\n"), nil, []string{":8: requesters.allow_der: key id has 3 characters, want 64 hexadecimal digits"}},
 		{"all at once, once each", "organisation:\n  roles: [soure, consumer]\nsource:\n  url: http://a\n  oids: [1.2.3, 1.02]\nconsumer:\n  listen: x\n", nil, []string{
 			": organisation.name: is missing: give the organisation a name",
@@ -101,7 +119,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestLoad(t *testing.T) {
-	file := write(t, minimal+"  oids: [1.2.3, 1.2.4]\nnetwork:\n  heartbeat: 1s\nrequesters:\n  issuers: [urn:a=b=keys/idp.crt]\n  audiences: [urn:c]\n  certificates: [x.crt, /y.crt]\n")
+	file := write(t, minimal+"  oids: [1.2.3, 1.2.4]\n  reply_to: [https://south.example:8444/in/=keys/south.crt, https://east.example/in]\nnetwork:\n  heartbeat: 1s\nrequesters:\n  issuers: [urn:a=b=keys/idp.crt]\n  audiences: [urn:c]\n  certificates: [x.crt, /y.crt]\n")
 	c, err := Load(file, []string{"COLLIMATE_ORGANISATION_NAME=Nord, Sued & Co", "COLLIMATE_ORGANISATION_ROLES=source,consumer", "COLLIMATE_CONSUMER_LISTEN=[::1]:1", "COLLIMATE_CONSUMER_URL=https://a/"})
 	if err != nil {
 		t.Fatal(err)
@@ -115,6 +133,8 @@ func TestLoad(t *testing.T) {
 		{"data path", c.Path("a", "b"), filepath.Join(dir, "data", "a", "b")},
 		{"heartbeat", c.Network.Heartbeat.String(), time.Second.String()},
 		{"issuer", fmt.Sprint(c.Requesters.Issuers), fmt.Sprint([]NamedFile{{"urn:a=b", filepath.Join(dir, "keys", "idp.crt")}})},
+		{"inboxes", fmt.Sprint(c.Source.ReplyTo), fmt.Sprint([]NamedFile{{"https://south.example:8444/in/", filepath.Join(dir, "keys", "south.crt")}, {Name: "https://east.example/in"}})},
+		{"sync by default", string(c.SyncMode()), ""},
 		{"certificates", strings.Join(c.Requesters.Certificates, " "), filepath.Join(dir, "x.crt") + " /y.crt"},
 		{"tier by default", c.Requesters.MinTier, "A"},
 		{"url without slash", c.Consumer.URL, "https://a"},

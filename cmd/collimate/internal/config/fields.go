@@ -29,7 +29,7 @@ func (f field) variable() string {
 // isList reports whether the key takes a sequence.
 func (f field) isList() bool {
 	switch f.into.(type) {
-	case list, paths, namedFiles:
+	case list, paths, namedFiles, inboxes:
 		return true
 	}
 	return false
@@ -58,8 +58,23 @@ func (c *Config) fields() []field {
 		{"network", "heartbeat", "10s", "How long the ledger may stand still before a block is made without content, so that\nevery node knows that its view is current. The same at every member.",
 			duration{&c.Network.Heartbeat, minHeartbeat, maxHeartbeat}},
 
+		{"network", "sync", "auto", "How a new node comes by the state: auto, by a snapshot of a peer if the network is older than a few\nminutes; snapshot, by that or not at all; replay, by making every block again.",
+			choice{&c.Network.Sync, Syncs()}},
+		{"network", "trust", "", "A block that the operator believes, HEIGHT:HASH, for a network whose genesis is no longer to be\nrelied on. Get it from another operator.",
+			checked{&c.Network.Trust, trusted}},
+		{"network", "snapshot_every", "0", "After how many blocks a snapshot is made for nodes that join: 0 for as many as is usual, -1 for\nnever.",
+			number{&c.Network.SnapshotEvery, -1, maxBlocks}},
+		{"network", "retain_blocks", "0", "How many blocks are kept: 0 for all, with which the ledger can be verified from its beginning.",
+			number{&c.Network.RetainBlocks, 0, maxBlocks}},
+
 		{"ledger", "listen", "127.0.0.1:8442", "The HTTP API of the ledger node: status, records, submitting signed transactions.\nIt hands out nothing secret and takes only what is signed.",
 			address{&c.Ledger.Listen}},
+		{"ledger", "origins", "", "Whose web pages may use that API, such as https://wallet.example; * lets everybody's read.",
+			list{&c.Ledger.Origins, origin}},
+		{"ledger", "proxies", "", "Reverse proxies before that API, addresses or networks: what they say of where a request came\nfrom is believed.",
+			list{&c.Ledger.Proxies, prefix}},
+		{"ledger", "rate", "100", "How many requests a second one address may make of it.",
+			number{&c.Ledger.Rate, 1, 1_000_000}},
 
 		{"source", "listen", "", "Where signed ITI-43 requests are answered, over TLS with the organisation's key.",
 			address{&c.Source.Listen}},
@@ -67,8 +82,14 @@ func (c *Config) fields() []field {
 			httpsURL{&c.Source.URL}},
 		{"source", "oids", "", "Repository OIDs that the organisation already owns; the ledger maps them to its key.",
 			list{&c.Source.OIDs, oid}},
+		{"source", "id", "", "The KeyID by which the ledger names the source, if its key has been rotated since.",
+			checked{&c.Source.ID, keyID}},
+		{"source", "emergency_groups", "", "Groups whose members may take a study without a grant in an emergency, in the open: the ids\nof their records on the ledger.",
+			list{&c.Source.EmergencyGroups, keyID}},
 		{"source", "staleness", "2m", "How old the last block may be before the source refuses every request.",
 			duration{&c.Source.Staleness, minStaleness, maxStaleness}},
+		{"source", "reply_to", "", "Where answers may be sent instead of back, if a request asks for it in wsa:ReplyTo: https URLs,\nand all beneath one that ends in /. URL=CERTIFICATE pins the receiver to the key of a certificate,\na URL alone has it checked by the authorities of the system. Receivers are shown the listener's\ncertificate. Empty: answers go back, and requests that ask for anything else are refused.",
+			inboxes{&c.Source.ReplyTo}},
 		{"source", "institution", "", "The institution's name in the manifests that the source makes.",
 			text{&c.Source.Institution}},
 		{"source", "retrieve_ae_title", "", "The AE title from which the images can be had, in the manifests.",
@@ -101,6 +122,8 @@ func (c *Config) fields() []field {
 			path{&c.Consumer.Certificate}},
 		{"consumer", "client_ca", "keys/ca.crt", "The authority of the consumers' certificates: whom it vouches for may retrieve in the\norganisation's name.",
 			path{&c.Consumer.ClientCA}},
+		{"consumer", "reply_to", "", "Where answers may be sent instead of back, as source.reply_to.",
+			inboxes{&c.Consumer.ReplyTo}},
 
 		{"admin", "listen", "127.0.0.1:0", "Where 'collimate study publish' and the like reach the running server, on loopback only;\nport 0 takes any free one. URL and token are written to admin.json in the data directory.",
 			loopback{&c.Admin.Listen}},

@@ -28,6 +28,7 @@ func (c *Config) CheckFiles() error {
 		for _, file := range c.Requesters.Certificates {
 			k.certificate("requesters.certificates", file)
 		}
+		k.inboxes("source.reply_to", c.Source.ReplyTo)
 	}
 	if c.Has(RoleConsumer) {
 		if _, err := c.ConsumerCertificate(); err != nil {
@@ -36,6 +37,7 @@ func (c *Config) CheckFiles() error {
 		if _, err := c.ClientCAs(); err != nil {
 			k.fault("consumer.client_ca", "%v", err)
 		}
+		k.inboxes("consumer.reply_to", c.Consumer.ReplyTo)
 	}
 	if info, err := os.Stat(c.Organisation.Data); err == nil && !info.IsDir() {
 		k.fault("organisation.data", "%s is not a directory", c.Organisation.Data)
@@ -70,6 +72,15 @@ func (k *checker) pair(keyName, keyFile, certName, certFile string) {
 func (k *checker) certificate(key, file string) {
 	if _, err := keystore.LoadCertificate(file); err != nil {
 		k.fault(key, "%v", err)
+	}
+}
+
+// inboxes checks the certificates that receivers are pinned to.
+func (k *checker) inboxes(key string, list []NamedFile) {
+	for _, n := range list {
+		if n.File != "" {
+			k.certificate(key, n.File)
+		}
 	}
 }
 

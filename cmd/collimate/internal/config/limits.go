@@ -16,6 +16,8 @@ const (
 	// heartbeatsPerStaleness is how many heartbeats may be missed before a source refuses: fewer, and a
 	// leader's crash would.
 	heartbeatsPerStaleness = 3
+	// maxBlocks is above any number of blocks that means something: three hundred years of one a second.
+	maxBlocks = 10_000_000_000
 	// maxSuggestionDistance is how many letters a misspelt key may be away from the one that is suggested.
 	maxSuggestionDistance = 3
 	// maxNameLength bounds organisation.name, which is written into certificates: X.509 ends at 64.

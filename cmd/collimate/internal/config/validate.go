@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"collimate/consensus"
 )
 
 // variables lists the names of the environment variables.
@@ -60,6 +62,9 @@ func (c *Config) validate(before Faults) Faults {
 	}
 	if len(c.Requesters.Issuers) > 0 && len(c.Requesters.Audiences) == 0 {
 		k.fault("requesters.audiences", "is missing: assertions must be meant for somebody, name who that is")
+	}
+	if n := c.Network.RetainBlocks; n != 0 && n < consensus.MinRetainBlocks {
+		k.fault("network.retain_blocks", "%d is too few for a peer that restarts, want 0 for all or at least %d", n, consensus.MinRetainBlocks)
 	}
 	k.addresses()
 	if least := heartbeatsPerStaleness * c.Network.Heartbeat; c.Source.Staleness < least {

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"collimate/consensus"
 	"collimate/keys"
 )
 
@@ -29,6 +32,23 @@ func (v text) set(_ *Config, values []string) error {
 	s := one(values)
 	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return errors.New("holds control characters")
+	}
+	*v.to = s
+	return nil
+}
+
+// checked is a text that a function accepts, or none.
+type checked struct {
+	to    *string
+	check func(string) error
+}
+
+func (v checked) set(_ *Config, values []string) error {
+	s := one(values)
+	if s != "" {
+		if err := v.check(s); err != nil {
+			return err
+		}
 	}
 	*v.to = s
 	return nil
@@ -82,6 +102,47 @@ func (v namedFiles) set(c *Config, values []string) error {
 		got = append(got, n)
 	}
 	*v.to = got
+	return nil
+}
+
+// inboxes is a list of URL=FILE or URL; the file begins after the last "=".
+type inboxes struct{ to *[]NamedFile }
+
+func (v inboxes) set(c *Config, values []string) error {
+	var got []NamedFile
+	for _, s := range values {
+		n := NamedFile{Name: s}
+		if i := strings.LastIndex(s, "="); i >= 0 {
+			n.Name = s[:i]
+			if err := (path{&n.File}).set(c, []string{s[i+1:]}); err != nil {
+				return fmt.Errorf("%q: the certificate %w", s, err)
+			}
+		}
+		if err := inboxURL(n.Name); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(got, func(other NamedFile) bool { return other.Name == n.Name }) {
+			return fmt.Errorf("%q comes twice", n.Name)
+		}
+		got = append(got, n)
+	}
+	*v.to = got
+	return nil
+}
+
+// inboxURL checks where answers may be sent.
+func inboxURL(s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Hostname() == "":
+		return fmt.Errorf("%q is not a URL such as https://south.example:8444/answers/", s)
+	case u.Scheme != "https":
+		return fmt.Errorf("%q does not begin with https://: answers hold images", s)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil:
+		return fmt.Errorf("%q has more than scheme, host, port and path", s)
+	case slices.ContainsFunc(strings.Split(u.Path, "/"), func(part string) bool { return part == "." || part == ".." }):
+		return fmt.Errorf("%q has dot segments in its path", s)
+	}
 	return nil
 }
 
@@ -187,6 +248,71 @@ func (v duration) set(_ *Config, values []string) error {
 	}
 	*v.to = d
 	return nil
+}
+
+// number is a whole number.
+type number struct {
+	to              *int64
+	lowest, highest int64
+}
+
+func (v number) set(_ *Config, values []string) error {
+	n, err := strconv.ParseInt(one(values), 10, 64)
+	if err != nil {
+		return fmt.Errorf("%q is not a whole number", one(values))
+	}
+	if n < v.lowest || n > v.highest {
+		return fmt.Errorf("%d is not within %d and %d", n, v.lowest, v.highest)
+	}
+	*v.to = n
+	return nil
+}
+
+// trusted checks HEIGHT:HASH.
+func trusted(s string) error {
+	_, err := ParseTrust(s)
+	return err
+}
+
+// ParseTrust reads the HEIGHT:HASH of a block.
+func ParseTrust(s string) (*consensus.TrustedHeader, error) {
+	height, hash, _ := strings.Cut(s, ":")
+	n, err := strconv.ParseInt(height, 10, 64)
+	raw, hexErr := hex.DecodeString(hash)
+	if err != nil || hexErr != nil || n < 1 || len(raw) != sha256.Size {
+		return nil, fmt.Errorf("%q is not HEIGHT:HASH, the hash being 64 hexadecimal digits", s)
+	}
+	return &consensus.TrustedHeader{Height: n, Hash: [sha256.Size]byte(raw)}, nil
+}
+
+// origin checks what a browser says of where a page comes from. RFC 6454 section 7
+func origin(s string) error {
+	if s == "*" {
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || s != u.Scheme+"://"+u.Host {
+		return fmt.Errorf("%q is not an origin such as https://wallet.example", s)
+	}
+	return nil
+}
+
+// prefix checks an address or a network.
+func prefix(s string) error {
+	_, err := ParsePrefix(s)
+	return err
+}
+
+// ParsePrefix reads a network, such as 10.0.0.0/8, or one address.
+func ParsePrefix(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return p, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", s)
+	}
+	return p, nil
 }
 
 type choice struct {

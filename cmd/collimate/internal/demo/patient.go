@@ -104,7 +104,7 @@ func (d *demo) allow(ctx context.Context, s *Study, opening string) (*owner.Gran
 	if err := os.WriteFile(s.Opening, append(raw, '\n'), 0o600); err != nil {
 		return nil, err
 	}
-	g, err := patient.Allow(ctx, o, time.Now().AddDate(0, 0, grantDays))
+	g, err := patient.Allow(ctx, o, owner.Reach{Scope: ledger.ScopeAll}, time.Now().AddDate(0, 0, grantDays))
 	if err != nil {
 		return nil, fmt.Errorf("granting: %w", err)
 	}
@@ -130,7 +130,7 @@ func (d *demo) revokeGrant(ctx context.Context, s *Study) (client.Receipt, error
 		return client.Receipt{}, fmt.Errorf("reading the opening: %w", err)
 	}
 	s.Granted = false
-	r, err := patient.Revoke(ctx, s.StudyID, ledger.NewCommitment(o.Blind, o.Grantee, o.Study))
+	r, err := patient.Revoke(ctx, s.StudyID, o.Commitment())
 	if err != nil {
 		return r, fmt.Errorf("revoking: %w", err)
 	}

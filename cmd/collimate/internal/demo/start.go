@@ -33,7 +33,7 @@ func (d *demo) startAll(ctx context.Context) error {
 		}
 		members, dirs = append(members, m), append(dirs, dir)
 	}
-	if _, err := org.CreateNetwork(d.file.ChainID, members, d.file.Started, append(dirs, d.Dir)...); err != nil {
+	if _, err := org.CreateNetwork(d.file.ChainID, members, nil, d.file.Started, append(dirs, d.Dir)...); err != nil {
 		return err
 	}
 	d.file.Genesis, d.file.Members = d.path(org.GenesisFile), d.path(org.MembersFile)

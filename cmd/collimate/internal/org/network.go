@@ -17,6 +17,10 @@ import (
 // power is the weight of a validator's vote: all are equal until stake decides.
 const power = 10
 
+// defaultUnits is what each organisation may put up for itself where no payers are named: with the default params
+// 10,000 writes a day, more than any centre makes.
+const defaultUnits = 1000
+
 // maxFileBytes bounds member.json and members.json; an entry has 400 bytes.
 const maxFileBytes = 1 << 20
 
@@ -54,9 +58,9 @@ func ReadMembers(path string) ([]Member, error) {
 }
 
 // CreateNetwork makes the genesis and the address book of a network, and writes both into each of the
-// directories. It overwrites nothing: a genesis is made once.
-func CreateNetwork(chainID string, members []*Member, at time.Time, dirs ...string) (*consensus.Genesis, error) {
-	g := &consensus.Genesis{ChainID: chainID, Time: at.UTC().Truncate(time.Millisecond)}
+// directories. It overwrites nothing: a genesis is made once. Without payers each member is one, for itself.
+func CreateNetwork(chainID string, members []*Member, payers []consensus.Payer, at time.Time, dirs ...string) (*consensus.Genesis, error) {
+	g := &consensus.Genesis{ChainID: chainID, Time: at.UTC().Truncate(time.Millisecond), Payers: payers}
 	seen := map[string]string{}
 	for _, m := range members {
 		for _, unique := range []string{m.PeerID, m.ValidatorKey.String(), m.Address} {
@@ -67,6 +71,11 @@ func CreateNetwork(chainID string, members []*Member, at time.Time, dirs ...stri
 		}
 		if m.Validator {
 			g.Validators = append(g.Validators, consensus.Validator{Name: m.Name, Key: m.ValidatorKey, Power: power})
+		}
+	}
+	if len(payers) == 0 {
+		for _, m := range members {
+			g.Payers = append(g.Payers, consensus.Payer{Name: m.Name, Key: m.KeyID, Units: defaultUnits})
 		}
 	}
 	for _, dir := range dirs {

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"collimate/cmd/collimate/internal/ledgercmd"
 	"collimate/gateway"
 	"collimate/keys"
 	"collimate/ledger"
@@ -27,9 +28,6 @@ import (
 const (
 	// openingPatience is how long a source may take to see a grant that is final at the owner's node.
 	openingPatience = 30 * time.Second
-	// finalityPatience is how long a transaction may take to become final: a network whose third member is
-	// just being restarted needs some of it.
-	finalityPatience = 90 * time.Second
 	// retryPause is between two attempts: less than a block takes.
 	retryPause = 200 * time.Millisecond
 	// maxAnswerBytes bounds what is read of a source's refusal.
@@ -73,7 +71,8 @@ func (o *Owner) Claim(ctx context.Context, ticket *gateway.Ticket) (client.Recei
 	if status.ChainID != ticket.ChainID {
 		return client.Receipt{}, ErrOtherChain
 	}
-	return o.submit(ctx, status.ChainID, ledger.TransferStudy{Study: ticket.StudyID, Epoch: study.Epoch, NewOwner: id}, claim)
+	claimant := &ledgercmd.Signer{Key: claim, Node: o.Node}
+	return claimant.Submit(ctx, ledger.TransferStudy{Study: ticket.StudyID, Epoch: study.Epoch, NewOwner: id})
 }
 
 // Grant is a grant that is final.
@@ -92,15 +91,21 @@ func NewOpening(study ledger.StudyID, grantee keys.Grantee) gateway.Opening {
 	return o
 }
 
+// Reach is what a grant reaches to, and the least evidence of who asks.
+type Reach struct {
+	Scope ledger.Scope
+	Tier  ledger.Tier
+}
+
 // Allow lets the grantee of an opening retrieve its study until notAfter. The grant is final when it returns, and
 // useful once the source has the opening: see Disclose.
-func (o *Owner) Allow(ctx context.Context, opening gateway.Opening, notAfter time.Time) (*Grant, error) {
+func (o *Owner) Allow(ctx context.Context, opening gateway.Opening, reach Reach, notAfter time.Time) (*Grant, error) {
 	record, err := o.study(ctx, opening.Study)
 	if err != nil {
 		return nil, err
 	}
-	g := &Grant{Opening: opening, Commitment: ledger.NewCommitment(opening.Blind, opening.Grantee, opening.Study), NotAfter: notAfter}
-	g.Receipt, err = o.sign(ctx, ledger.AllowAccess{Study: opening.Study, Epoch: record.Epoch, Commitment: g.Commitment, NotAfter: notAfter.Unix()})
+	g := &Grant{Opening: opening, Commitment: opening.Commitment(), NotAfter: notAfter}
+	g.Receipt, err = o.sign(ctx, ledger.AllowAccess{Study: opening.Study, Epoch: record.Epoch, Commitment: g.Commitment, NotAfter: notAfter.Unix(), Scope: reach.Scope, Tier: reach.Tier})
 	return g, err
 }
 
@@ -131,48 +136,9 @@ func (o *Owner) study(ctx context.Context, id ledger.StudyID) (*ledger.StudyReco
 	return record, nil
 }
 
-// sign signs for the chain of the node, with the owner's key, and submits.
+// sign signs with the owner's key, and submits.
 func (o *Owner) sign(ctx context.Context, body ledger.Body) (client.Receipt, error) {
-	status, err := o.Node.Status(ctx)
-	if err != nil {
-		return client.Receipt{}, err
-	}
-	return o.submit(ctx, status.ChainID, body, o.Key)
-}
-
-func (o *Owner) submit(ctx context.Context, chainID string, body ledger.Body, key crypto.Signer) (client.Receipt, error) {
-	raw, err := ledger.Sign(rand.Reader, chainID, body, key)
-	if err != nil {
-		return client.Receipt{}, fmt.Errorf("signing: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, finalityPatience)
-	defer cancel()
-	for {
-		// The same bytes are the same transaction: sending them again cannot do anything twice.
-		r, err := o.Node.Submit(ctx, raw)
-		if err == nil || !mayPass(err) {
-			return r, err
-		}
-		select {
-		case <-time.After(retryPause):
-		case <-ctx.Done():
-			return r, err
-		}
-	}
-}
-
-// mayPass reports whether a node's refusal may pass by itself: it has just been started, has too much to do, or
-// has accepted the transaction and still waits for the others.
-func mayPass(err error) bool {
-	var refused *client.Error
-	if !errors.As(err, &refused) {
-		return false
-	}
-	switch refused.Code {
-	case client.CodeCatchingUp, client.CodeBusy, client.CodeNotFinal:
-		return true
-	}
-	return false
+	return (&ledgercmd.Signer{Key: o.Key, Node: o.Node}).Submit(ctx, body)
 }
 
 // Disclose gives the opening of a final grant to the study's source, as the ledger names it. The source may see
@@ -192,7 +158,7 @@ func Disclose(ctx context.Context, node *client.Client, o gateway.Opening) error
 	}
 	ctx, cancel := context.WithTimeout(ctx, openingPatience)
 	defer cancel()
-	pinned := gateway.PinnedClient(source.ID.ID, nil)
+	pinned := gateway.PinnedClient(nil, source.TLSKeys(time.Now())...)
 	defer pinned.CloseIdleConnections()
 	for {
 		again, err := post(ctx, pinned, source.Endpoints.Openings, body)

@@ -29,7 +29,7 @@ func source(t *testing.T, statuses ...int) (node *client.Client, asked *int, rec
 	if err != nil {
 		t.Fatal(err)
 	}
-	record = &ledger.SourceRecord{ID: keys.Source{ID: id}, Endpoints: ledger.Endpoints{Openings: s.URL + "/v1/openings"}}
+	record = &ledger.SourceRecord{ID: keys.Source{ID: id}, Key: id, Endpoints: ledger.Endpoints{Openings: s.URL + "/v1/openings"}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/studies/{id}", func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(ledger.StudyRecord{Source: record.ID})
@@ -70,23 +70,9 @@ func TestDisclose(t *testing.T) {
 // The opening goes to nobody but the key that the ledger names.
 func TestDisclosePinned(t *testing.T) {
 	node, asked, record := source(t, 204)
-	record.ID.ID[0] ^= 1
+	record.Key[0] ^= 1
 	err := Disclose(t.Context(), node, gateway.Opening{})
 	if !errors.Is(err, gateway.ErrPin) || *asked != 0 {
 		t.Errorf("got %v after %d requests, want ErrPin before any", err, *asked)
-	}
-}
-
-func TestMayPass(t *testing.T) {
-	for code, want := range map[string]bool{
-		client.CodeCatchingUp: true, client.CodeBusy: true, client.CodeNotFinal: true,
-		client.CodeUnavailable: false, client.CodeNotPersisted: false, string(ledger.CodeNotOwner): false,
-	} {
-		if got := mayPass(&client.Error{Code: code}); got != want {
-			t.Errorf("%s: got %t, want %t", code, got, want)
-		}
-	}
-	if mayPass(errors.New("connection refused")) {
-		t.Error("a node that does not answer is asked again")
 	}
 }

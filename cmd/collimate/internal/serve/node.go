@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"collimate/cmd/collimate/internal/config"
@@ -33,7 +34,30 @@ func (o *organisation) startNode(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var trust *consensus.TrustedHeader
+	if c.Network.Trust != "" {
+		if trust, err = config.ParseTrust(c.Network.Trust); err != nil {
+			return err
+		}
+	}
+	var proxies []netip.Prefix
+	for _, text := range c.Ledger.Proxies {
+		p, err := config.ParsePrefix(text)
+		if err != nil {
+			return err
+		}
+		proxies = append(proxies, p)
+	}
 	o.node, err = node.New(ctx, node.Config{
+		Origins: c.Ledger.Origins,
+		Proxies: proxies,
+		Rate:    int(c.Ledger.Rate),
+
+		Sync:          c.SyncMode(),
+		Trust:         trust,
+		SnapshotEvery: c.Network.SnapshotEvery,
+		RetainBlocks:  c.Network.RetainBlocks,
+
 		Dir:       c.Path(config.LedgerDir),
 		API:       c.Ledger.Listen,
 		Moniker:   c.Organisation.Name,
@@ -82,7 +106,9 @@ func (o *organisation) peers() ([]consensus.Peer, error) {
 	}
 	var peers []consensus.Peer
 	for _, m := range members {
-		if m.PeerID != own.PeerID {
+		if m.PeerID == own.PeerID {
+			o.peer = m.PeerID + "@" + m.Address
+		} else {
 			peers = append(peers, consensus.Peer{ID: m.PeerID, Addr: m.Address})
 		}
 	}

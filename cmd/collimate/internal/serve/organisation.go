@@ -1,11 +1,14 @@
 package serve
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"collimate/atna"
 	"collimate/cmd/collimate/internal/admin"
@@ -13,7 +16,9 @@ import (
 	"collimate/consensus"
 	"collimate/gateway"
 	"collimate/gateway/catalog"
+	"collimate/keys"
 	"collimate/keys/keystore"
+	"collimate/ledger"
 	"collimate/node"
 	"collimate/pacs/fs"
 )
@@ -24,6 +29,7 @@ type organisation struct {
 	logger *slog.Logger
 
 	chainID   string
+	peer      string // own libp2p peer, ID@host:port, as the address book has it
 	node      *node.Node
 	nodeEnded chan struct{} // closed when the node has ended; nodeErr is set then
 	nodeErr   error
@@ -73,18 +79,32 @@ func (o *organisation) start(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("whose requests the source accepts: %w", err)
 		}
+		name, groups, err := onLedger(o.config)
+		if err != nil {
+			return err
+		}
+		logger := o.logger.With("part", "source")
+		own := tls.Certificate{Certificate: [][]byte{certificate.Raw}, PrivateKey: key, Leaf: certificate}
+		async, err := o.answers(o.config.Source.ReplyTo, own, logger)
+		if err != nil {
+			return fmt.Errorf("source.reply_to: %w", err)
+		}
 		o.source, err = gateway.NewSource(gateway.SourceConfig{
 			ChainID:         o.chainID,
 			Key:             key,
 			Certificate:     certificate,
 			URL:             o.config.Source.URL,
+			ID:              name,
+			Peer:            o.peer,
+			EmergencyGroups: groups,
 			OIDs:            o.config.Source.OIDs,
 			Catalog:         o.catalog,
 			Archive:         o.archive,
 			Ledger:          nodeLedger{o.node},
 			Audit:           o.audit,
-			Logger:          o.logger.With("part", "source"),
+			Logger:          logger,
 			Requesters:      accepted,
+			Async:           async,
 			Institution:     o.config.Source.Institution,
 			RetrieveAETitle: o.config.Source.RetrieveAETitle,
 			Staleness:       o.config.Source.Staleness,
@@ -94,15 +114,46 @@ func (o *organisation) start(ctx context.Context) error {
 		}
 	}
 	if o.config.Has(config.RoleConsumer) {
+		logger := o.logger.With("part", "consumer")
+		own, err := o.config.ConsumerCertificate()
+		if err != nil {
+			return fmt.Errorf("consumer.certificate: %w", err)
+		}
+		async, err := o.answers(o.config.Consumer.ReplyTo, own, logger)
+		if err != nil {
+			return fmt.Errorf("consumer.reply_to: %w", err)
+		}
 		o.consumer, err = gateway.NewConsumer(gateway.ConsumerConfig{
 			Key:         key,
 			Certificate: certificate,
 			Ledger:      nodeLedger{o.node},
 			Audit:       o.audit,
-			Logger:      o.logger.With("part", "consumer"),
+			Logger:      logger,
+			Async:       async,
 		})
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
+}
+
+// onLedger returns by what the ledger names the source, zero for its key, and the groups that it admits in emergencies.
+func onLedger(c *config.Config) (name keys.Source, groups []ledger.StudyID, err error) {
+	if c.Source.ID != "" {
+		if name.ID, err = keys.ParseID(c.Source.ID); err != nil {
+			return name, nil, err
+		}
+	}
+	for _, text := range c.Source.EmergencyGroups {
+		id, err := ledger.ParseStudyID(text)
+		if err != nil {
+			return name, nil, err
+		}
+		groups = append(groups, id)
+	}
+	slices.SortFunc(groups, func(a, b ledger.StudyID) int { return bytes.Compare(a[:], b[:]) })
+	return name, slices.Compact(groups), nil
 }
 
 // openStores opens what a source keeps.
@@ -177,4 +228,36 @@ func (o *organisation) PublishFolder(ctx context.Context, folder string, progres
 		tickets = append(tickets, t)
 	}
 	return tickets, nil
+}
+
+// DefineGroup puts a record of kind group on the ledger.
+func (o *organisation) DefineGroup(ctx context.Context, owner keys.Owner) (ledger.StudyID, error) {
+	if o.source == nil {
+		return ledger.StudyID{}, errNoSource
+	}
+	return o.source.DefineGroup(ctx, owner)
+}
+
+// Act does something with a published study.
+func (o *organisation) Act(ctx context.Context, studyInstanceUID string, act admin.Act) error {
+	if o.source == nil {
+		return errNoSource
+	}
+	err := errors.ErrUnsupported
+	switch act {
+	case admin.ActAmend:
+		err = o.source.Amend(ctx, studyInstanceUID)
+	case admin.ActHold:
+		err = o.source.Hold(ctx, studyInstanceUID, true)
+	case admin.ActRelease:
+		err = o.source.Hold(ctx, studyInstanceUID, false)
+	case admin.ActWithdraw:
+		err = o.source.Withdraw(ctx, studyInstanceUID)
+	case admin.ActErase:
+		err = o.source.Erase(ctx, studyInstanceUID)
+	}
+	if errors.Is(err, catalog.ErrNotFound) {
+		return errors.New("this source has not published such a study, or has erased it")
+	}
+	return err
 }

@@ -1,0 +1,222 @@
+package node
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"collimate/node/client"
+)
+
+func TestAddress(t *testing.T) {
+	g := newGate(0, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")})
+	for _, test := range []struct{ remote, forwarded, want string }{
+		{"192.0.2.1:1", "", "192.0.2.1/32"},
+		{"192.0.2.1:1", "198.51.100.1", "192.0.2.1/32"}, // no proxy of ours
+		{"10.1.2.3:1", "198.51.100.1", "198.51.100.1/32"},
+		{"10.1.2.3:1", "203.0.113.9, 198.51.100.1, 10.9.9.9", "198.51.100.1/32"},
+		{"10.1.2.3:1", "203.0.113.9, what", "10.1.2.3/32"},
+		{"10.1.2.3:1", "", "10.1.2.3/32"},
+		{"[::1]:1", "2001:db8:1:2:3::4", "2001:db8:1:2::/64"},
+		{"[2001:db8::1]:1", "", "2001:db8::/64"},
+		{"[::ffff:192.0.2.1]:1", "", "192.0.2.1/32"},
+		{"nowhere", "", "invalid Prefix"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = test.remote
+		if test.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", test.forwarded)
+		}
+		if got := g.address(r); got.String() != test.want {
+			t.Errorf("%s, %q: got %v, want %s", test.remote, test.forwarded, got, test.want)
+		}
+	}
+}
+
+func TestRate(t *testing.T) {
+	g := newGate(10, nil)
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	a, b := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("192.0.2.2/32")
+	take := func(from netip.Prefix, n int, at time.Duration) bool {
+		_, ok := g.take(from, n, now.Add(at))
+		return ok
+	}
+	for i := range 10 * burstSeconds {
+		if !take(a, 1, 0) {
+			t.Fatalf("refused after %d", i)
+		}
+	}
+	if wait, ok := g.take(a, 1, now); ok || wait != 100*time.Millisecond {
+		t.Errorf("beyond the burst: got %v, %t", wait, ok)
+	}
+	if !take(b, 1, 0) {
+		t.Error("another address is refused")
+	}
+	if !take(a, 1, 100*time.Millisecond) || take(a, 1, 100*time.Millisecond) {
+		t.Error("one request a tenth of a second")
+	}
+	if take(a, 6, 600*time.Millisecond) || !take(a, 5, 600*time.Millisecond) {
+		t.Error("a request that counts more")
+	}
+
+	// No address is remembered for longer than it must be, and there is an end of them.
+	for i := range maxAddresses {
+		take(prefix(i), 1, time.Second)
+	}
+	if len(g.spent) > maxAddresses+1 {
+		t.Errorf("%d addresses", len(g.spent))
+	}
+	if !take(netip.MustParsePrefix("198.51.100.1/32"), 40, time.Second) || take(netip.MustParsePrefix("198.51.100.2/32"), 40, time.Second) {
+		t.Error("beyond the bound, all addresses should share one rate")
+	}
+	take(netip.MustParsePrefix("198.51.100.1/32"), 1, time.Hour)
+	if len(g.spent) != 1 {
+		t.Errorf("after an hour %d addresses are remembered", len(g.spent))
+	}
+}
+
+func prefix(i int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{203, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
+}
+
+// TestGuard sends more requests than are allowed.
+func TestGuard(t *testing.T) {
+	g := newGate(1, nil)
+	ask := func(h http.HandlerFunc, path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h(w, httptest.NewRequest("GET", path, nil))
+		return w
+	}
+	ok := func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, 1) }
+	for i := range burstSeconds {
+		if w := ask(g.guard(false, ok), "/"); w.Code != 200 {
+			t.Fatalf("request %d: %d", i, w.Code)
+		}
+	}
+	w := ask(g.guard(false, ok), "/")
+	if w.Code != 429 || w.Header().Get("Retry-After") != "1" || !strings.Contains(w.Body.String(), client.CodeTooMany) {
+		t.Errorf("got %d %v %s", w.Code, w.Header(), w.Body)
+	}
+	g = newGate(1, nil)
+	if ask(g.guard(false, ok), "/v1/params?prove=1").Code != 200 || ask(g.guard(false, ok), pathProve).Code != 429 {
+		t.Error("proofs count like other requests")
+	}
+
+	g = newGate(1000, nil)
+	for range maxRequests {
+		g.slots <- struct{}{}
+	}
+	if w := ask(g.guard(false, ok), "/"); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("no slot: got %d", w.Code)
+	}
+	if w := ask(g.guard(true, ok), "/"); w.Code != 200 {
+		t.Errorf("a long request needs no slot: got %d", w.Code)
+	}
+	<-g.slots
+	for range 2 {
+		if w := ask(g.guard(false, ok), "/"); w.Code != 200 {
+			t.Errorf("a slot: got %d", w.Code)
+		}
+	}
+}
+
+// conn is a connection from somewhere.
+type conn struct {
+	net.Conn
+	from   string
+	closed bool
+}
+
+func (c *conn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(c.from)) }
+func (c *conn) Close() error         { c.closed = true; return nil }
+
+func TestConnections(t *testing.T) {
+	g := newGate(0, []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")})
+	open := func(from string) *conn {
+		c := &conn{from: from}
+		g.connection(c, http.StateNew)
+		return c
+	}
+	var all []*conn
+	for i := range maxConnectionsEach + 1 {
+		c := open("192.0.2.1:1")
+		all = append(all, c)
+		if c.closed != (i == maxConnectionsEach) {
+			t.Fatalf("connection %d of one address: closed %t", i, c.closed)
+		}
+	}
+	for i := len(all); i <= maxConnections; i++ {
+		c := open("10.0.0.1:1")
+		all = append(all, c)
+		if c.closed != (i == maxConnections) {
+			t.Fatalf("connection %d, through a proxy: closed %t", i, c.closed)
+		}
+	}
+	for _, c := range all {
+		g.connection(c, http.StateActive)
+		g.connection(c, http.StateClosed)
+	}
+	if g.connected != 0 || len(g.connections) != 0 || open("192.0.2.1:1").closed {
+		t.Errorf("%d connections are left", g.connected)
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	const wallet, other = "https://wallet.example", "https://other.example"
+	for _, test := range []struct {
+		origins        origins
+		method, origin string
+		want           string
+	}{
+		{nil, "GET", wallet, ""},
+		{origins{wallet}, "GET", wallet, wallet},
+		{origins{wallet}, "POST", wallet, wallet},
+		{origins{wallet}, "DELETE", wallet, ""},
+		{origins{wallet}, "GET", other, ""},
+		{origins{wallet}, "GET", "", ""},
+		{origins{"*"}, "GET", other, "*"},
+		{origins{"*"}, "POST", other, ""},
+		{origins{"*"}, "POST", "*", ""},
+		{origins{"*", wallet}, "GET", wallet, wallet},
+		{origins{"*", wallet}, "POST", wallet, wallet},
+		{origins{"*", wallet}, "POST", other, ""},
+	} {
+		name := fmt.Sprint(test)
+		asked := 0
+		h := test.origins.wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+		for _, preflight := range []bool{false, true} {
+			r := httptest.NewRequest(test.method, "/v1/transactions", nil)
+			if preflight {
+				r = httptest.NewRequest(http.MethodOptions, "/v1/transactions", nil)
+				r.Header.Set("Access-Control-Request-Method", test.method)
+			}
+			if test.origin != "" {
+				r.Header.Set("Origin", test.origin)
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if got := w.Header().Get("Access-Control-Allow-Origin"); got != test.want {
+				t.Errorf("%s, preflight %t: allowed %q, want %q", name, preflight, got, test.want)
+			}
+			if w.Header().Get("Access-Control-Allow-Credentials") != "" || preflight && w.Code != http.StatusNoContent {
+				t.Errorf("%s, preflight %t: got %d %v", name, preflight, w.Code, w.Header())
+			}
+		}
+		if asked != 1 {
+			t.Errorf("%s: the handler was asked %d times, want once, not for the preflight", name, asked)
+		}
+	}
+	for _, bad := range []string{"", "wallet.example", "https://wallet.example/", "https://a/b", "ftp://wallet.example", "https://", "https://*", "https://*.example", "null"} {
+		if err := (origins{bad}).validate(); err == nil {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	if err := (origins{"*", wallet, "http://localhost:8080"}).validate(); err != nil {
+		t.Error(err)
+	}
+}

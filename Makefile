@@ -71,8 +71,8 @@ ci: lint generate ## what continuous integration runs
 	$(MAKE) test
 	$(MAKE) race-engine
 	$(MAKE) c14n
-	@if command -v apt-get >/dev/null; then $(MAKE) interop-soap; \
-	else echo 'skipped: interop with other SOAP stacks, which are installed from Debian'; fi
+	@if command -v apt-get >/dev/null; then $(MAKE) interop-soap interop-pacs; \
+	else echo 'skipped: interop with other SOAP stacks and with PACS, which are installed from Debian'; fi
 	$(MAKE) build
 	bin/collimate demo --once
 	@if [ -d ../shared/dicom/mr-series-16 ]; then bin/collimate demo --once --dicom ../shared/dicom/mr-series-16; \

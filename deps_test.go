@@ -43,7 +43,12 @@ soap/wss:           keys saml soap xmlsec xua
 xds:                soap soap/mtom wsdl xmlsec xua
 pacs/pdi:           dicom pacs
 pacs/fs:            dicom pacs
+pacs/remote:        dicom pacs
+pacs/dicomweb:      dicom pacs pacs/remote
+pacs/dimse:         dicom pacs pacs/remote
+pacs/transcode:     dicom pacs
 pacs/pacstest:      dicom dicom/phantom pacs
+pacs/pacstest/peer: -
 ledger/tree:        -
 ledger/light:       ledger ledger/tree
 ledger/store:       ledger ledger/tree

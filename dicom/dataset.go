@@ -86,8 +86,18 @@ func (d *Dataset) fail(err error) {
 	}
 }
 
-// appendTo appends the elements in explicit VR little endian, in the order of their tags, all of defined length.
-func (d *Dataset) appendTo(b []byte) ([]byte, error) {
+// AppendDataSet appends the elements without preamble and meta information, as a message carries them, in
+// implicit or explicit VR little endian.
+func (d *Dataset) AppendDataSet(b []byte, transferSyntaxUID string) ([]byte, error) {
+	switch transferSyntaxUID {
+	case ImplicitVRLittleEndian, ExplicitVRLittleEndian:
+		return d.appendTo(b, layoutOf(transferSyntaxUID))
+	}
+	return nil, &TransferSyntaxError{From: ExplicitVRLittleEndian, To: transferSyntaxUID}
+}
+
+// appendTo appends the elements, little endian, in the order of their tags, all of defined length.
+func (d *Dataset) appendTo(b []byte, l layout) ([]byte, error) {
 	if d.err != nil {
 		return nil, d.err
 	}
@@ -95,23 +105,26 @@ func (d *Dataset) appendTo(b []byte) ([]byte, error) {
 	var err error
 	for _, e := range d.elements {
 		b = appendTag(b, e.tag)
-		b = append(b, e.vr[:]...)
-		if !e.vr.long() {
+		switch {
+		case l.implicit:
+			b = append(b, 0, 0, 0, 0)
+		case e.vr.long():
+			b = append(append(b, e.vr[:]...), 0, 0, 0, 0, 0, 0)
+		default:
+			b = append(b, e.vr[:]...)
 			b = binary.LittleEndian.AppendUint16(b, uint16(len(e.value)+len(e.value)%2))
-		} else {
-			b = append(b, 0, 0, 0, 0, 0, 0)
 		}
 		start := len(b)
 		b = append(b, e.value...)
 		for _, i := range e.items {
-			if b, err = i.appendItem(b); err != nil {
+			if b, err = i.appendItem(b, l); err != nil {
 				return nil, err
 			}
 		}
 		if len(e.value)%2 == 1 {
 			b = append(b, e.vr.padding())
 		}
-		if e.vr.long() {
+		if l.implicit || e.vr.long() {
 			if err := putLength(b, start, e.tag); err != nil {
 				return nil, err
 			}
@@ -121,10 +134,10 @@ func (d *Dataset) appendTo(b []byte) ([]byte, error) {
 }
 
 // appendItem appends d as an item of a sequence.
-func (d *Dataset) appendItem(b []byte) ([]byte, error) {
+func (d *Dataset) appendItem(b []byte, l layout) ([]byte, error) {
 	b = append(appendTag(b, item), 0, 0, 0, 0)
 	start := len(b)
-	b, err := d.appendTo(b)
+	b, err := d.appendTo(b, l)
 	if err != nil {
 		return nil, err
 	}
@@ -153,19 +166,30 @@ func (d *Dataset) AppendFile(b []byte) ([]byte, error) {
 }
 
 func (d *Dataset) appendFile(b []byte, sopClass, sopInstance string) ([]byte, error) {
-	for _, uid := range []string{sopClass, sopInstance} {
+	b, err := AppendMeta(b, sopClass, sopInstance, ExplicitVRLittleEndian)
+	if err != nil {
+		return nil, err
+	}
+	return d.appendTo(b, layoutOf(ExplicitVRLittleEndian))
+}
+
+// AppendMeta appends what stands before the data set of a Part 10 file: preamble and file meta information. The
+// same arguments give the same bytes. DICOM PS3.10 7.1
+func AppendMeta(b []byte, sopClass, sopInstance, transferSyntax string) ([]byte, error) {
+	for _, uid := range []string{sopClass, sopInstance, transferSyntax} {
 		if err := CheckUID(uid); err != nil {
-			return nil, fmt.Errorf("SOP class or instance: %w", err)
+			return nil, fmt.Errorf("SOP class, instance or transfer syntax: %w", err)
 		}
 	}
 	var meta Dataset
 	meta.PutBytes(fileMetaVersion, []byte{0, 1})
 	meta.Put(mediaStorageSOPClassUID, sopClass)
 	meta.Put(mediaStorageSOPInstanceUID, sopInstance)
-	meta.Put(transferSyntaxUID, ExplicitVRLittleEndian)
-	meta.Put(implementationClass, implementationClassUID)
-	meta.Put(implementationVersion, implementationVersionName)
-	group, err := meta.appendTo(nil)
+	meta.Put(transferSyntaxUID, transferSyntax)
+	meta.Put(implementationClass, ImplementationClassUID)
+	meta.Put(implementationVersion, ImplementationVersionName)
+	l := layoutOf(ExplicitVRLittleEndian)
+	group, err := meta.appendTo(nil, l)
 	if err != nil {
 		return nil, err
 	}
@@ -173,10 +197,10 @@ func (d *Dataset) appendFile(b []byte, sopClass, sopInstance string) ([]byte, er
 	length.PutUint32(fileMetaGroupLength, uint32(len(group)))
 	b = append(b, make([]byte, 128)...)
 	b = append(b, "DICM"...)
-	if b, err = length.appendTo(b); err != nil {
+	if b, err = length.appendTo(b, l); err != nil {
 		return nil, err
 	}
-	return d.appendTo(append(b, group...))
+	return append(b, group...), nil
 }
 
 // text returns the value of a text attribute that was put, "" if none was.

@@ -18,7 +18,7 @@ func TestDatasetAppend(t *testing.T) {
 	d.Put(ImageType, "ORIGINAL", "PRIMARY")
 	d.PutUint32(firstRootRecordOffset, 0x01020304)
 	d.PutBytes(PixelData, []byte{1, 2, 3})
-	got, err := d.appendTo(nil)
+	got, err := d.appendTo(nil, layoutOf(ExplicitVRLittleEndian))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestDatasetAppend(t *testing.T) {
 	if !bytes.Equal(got, []byte(want)) {
 		t.Errorf("got\n%q, want\n%q", got, want)
 	}
-	again, err := d.appendTo(nil)
+	again, err := d.appendTo(nil, layoutOf(ExplicitVRLittleEndian))
 	if err != nil || !bytes.Equal(got, again) {
 		t.Errorf("the second time otherwise: %v", err)
 	}
@@ -58,7 +58,7 @@ func TestDatasetRefuses(t *testing.T) {
 	} {
 		d := new(Dataset)
 		tt.put(d)
-		_, err := d.appendTo(nil)
+		_, err := d.appendTo(nil, layoutOf(ExplicitVRLittleEndian))
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}

@@ -15,6 +15,8 @@ var ErrNotDICOM = errors.New("not a DICOM file")
 type SyntaxError struct {
 	Offset int64 // bytes from the start of the file, in a deflated data set as if it were inflated
 	Msg    string
+
+	truncated bool // the file ends where something is due
 }
 
 // Error returns the message and the offset.
@@ -52,6 +54,7 @@ type decoder struct {
 	r *bufio.Reader
 	layout
 	offset int64
+	limit  int64   // of offset; 0 for none
 	head   [8]byte // of an element; here so that reading one does not allocate
 }
 
@@ -62,15 +65,23 @@ func (d *decoder) syntax(format string, args ...any) error {
 // ended turns the end of the stream within something into an error; errors of the stream itself pass.
 func (d *decoder) ended(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return d.syntax("the file ends within an element")
+		return &SyntaxError{Offset: d.offset, Msg: "the file ends within an element", truncated: true}
 	}
 	return fmt.Errorf("reading DICOM: %w", err)
 }
 
+// within holds the next n bytes against the limit.
+func (d *decoder) within(n int64) error {
+	if d.limit > 0 && d.offset+n > d.limit {
+		return d.syntax("more than %d bytes", d.limit)
+	}
+	return nil
+}
+
 // read fills b.
 func (d *decoder) read(b []byte) error {
-	if d.offset+int64(len(b)) > maxHeaderBytes {
-		return d.syntax("more than %d bytes before the attributes that are looked for", maxHeaderBytes)
+	if err := d.within(int64(len(b))); err != nil {
+		return err
 	}
 	n, err := io.ReadFull(d.r, b)
 	d.offset += int64(n)
@@ -80,15 +91,18 @@ func (d *decoder) read(b []byte) error {
 	return nil
 }
 
-// skip passes over n bytes. Discard takes an int, which n fits once it is held against the limit.
+// skip passes over n bytes, in steps that an int of 32 bits holds.
 func (d *decoder) skip(n uint32) error {
-	if d.offset+int64(n) > maxHeaderBytes {
-		return d.syntax("more than %d bytes before the attributes that are looked for", maxHeaderBytes)
+	if err := d.within(int64(n)); err != nil {
+		return err
 	}
-	k, err := d.r.Discard(int(n))
-	d.offset += int64(k)
-	if err != nil {
-		return d.ended(err)
+	for left := int64(n); left > 0; {
+		k, err := d.r.Discard(int(min(left, 1<<30)))
+		d.offset += int64(k)
+		left -= int64(k)
+		if err != nil {
+			return d.ended(err)
+		}
 	}
 	return nil
 }

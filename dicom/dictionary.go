@@ -38,6 +38,7 @@ const (
 	AcquisitionTime           Tag = 0x00080032
 	ContentTime               Tag = 0x00080033
 	AccessionNumber           Tag = 0x00080050
+	QueryRetrieveLevel        Tag = 0x00080052
 	RetrieveAETitle           Tag = 0x00080054
 	Modality                  Tag = 0x00080060
 	Manufacturer              Tag = 0x00080070
@@ -89,8 +90,12 @@ const (
 	Laterality                Tag = 0x00200060
 	PositionReference         Tag = 0x00201040
 	SliceLocation             Tag = 0x00201041
+	StudyInstances            Tag = 0x00201208 // Number of Study Related Instances
+	SeriesInstances           Tag = 0x00201209 // Number of Series Related Instances
 	SamplesPerPixel           Tag = 0x00280002
 	PhotometricInterpretation Tag = 0x00280004
+	planarConfiguration       Tag = 0x00280006
+	numberOfFrames            Tag = 0x00280008
 	Rows                      Tag = 0x00280010
 	Columns                   Tag = 0x00280011
 	PixelSpacing              Tag = 0x00280030
@@ -128,7 +133,7 @@ func (t Tag) representation() (v vr, ok bool) {
 		return vr{'A', 'E'}, true
 	case PatientAge:
 		return vr{'A', 'S'}, true
-	case fileSetID, directoryRecordType, referencedFileID, SpecificCharacterSet, ImageType, Modality,
+	case fileSetID, directoryRecordType, referencedFileID, SpecificCharacterSet, ImageType, QueryRetrieveLevel, Modality,
 		MappingResource, PatientSex, Laterality, RotationDirection, PatientPosition,
 		PhotometricInterpretation, RelationshipType, ValueType, ContinuityOfContent, TemplateIdentifier:
 		return vr{'C', 'S'}, true
@@ -138,7 +143,8 @@ func (t Tag) representation() (v vr, ok bool) {
 		ImagePositionPatient, ImageOrientationPatient, SliceLocation, PixelSpacing, WindowCenter, WindowWidth,
 		RescaleIntercept, RescaleSlope:
 		return vr{'D', 'S'}, true
-	case ExposureTime, XRayTubeCurrent, Exposure, SeriesNumber, AcquisitionNumber, InstanceNumber:
+	case ExposureTime, XRayTubeCurrent, Exposure, SeriesNumber, AcquisitionNumber, InstanceNumber, StudyInstances,
+		SeriesInstances:
 		return vr{'I', 'S'}, true
 	case Manufacturer, InstitutionName, CodeMeaning, StudyDescription, SeriesDescription, ManufacturerModelName,
 		PatientID, IssuerOfPatientID, DeviceSerialNumber, SoftwareVersions, ProtocolName, PositionReference,

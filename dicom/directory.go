@@ -82,7 +82,7 @@ func (r record) append(b []byte, offsets []uint32) ([]byte, error) {
 	d.PutUint32(nextRecordOffset, at(r.next))
 	d.PutUint16(recordInUseFlag, 0xffff)
 	d.PutUint32(lowerLevelOffset, at(r.lower))
-	b, err := d.appendTo(b)
+	b, err := d.appendTo(b, layoutOf(ExplicitVRLittleEndian))
 	return append(b, r.keys...), err
 }
 
@@ -116,7 +116,7 @@ func directoryRecords(s *Study) ([]record, error) {
 		d.Put(directoryRecordType, kind)
 		d.Put(SpecificCharacterSet, "ISO_IR 192")
 		put(d)
-		keys, err := d.appendTo(nil)
+		keys, err := d.appendTo(nil, layoutOf(ExplicitVRLittleEndian))
 		records = append(records, record{keys: keys})
 		return len(records) - 1, err
 	}

@@ -1,4 +1,4 @@
-// Package dicom reads the front of DICOM files and writes the two small ones that an exchange adds to a
+// Package dicom reads the front of DICOM files, recodes them, and writes the two small ones that an exchange adds to a
 // study: the manifest (a Key Object Selection document, RAD TF-3: 4.68) and the DICOMDIR (DICOM PS3.10 8).
 //
 // A Part 10 file, DICOM PS3.10 7.1, is
@@ -16,7 +16,10 @@
 //
 // ReadHeader takes the attributes that say whose file it is and where it belongs, all of which stand before
 // the pixels, and stops there: its cost does not depend on the size of the file. Texts come out as UTF-8
-// whatever the Specific Character Set. Pixels are never read, decoded or changed.
+// whatever the Specific Character Set. Inspect reads on to the end and refuses a file that was cut.
+//
+// Recode copies a file in another transfer syntax, as a stream: implicit, explicit and deflated little endian and RLE
+// lossless, from these and big endian. Beyond RLE pixels are never decoded, and never changed.
 //
 // Writing goes through Dataset: explicit VR little endian, UTF-8, defined lengths, sorted. What is written
 // depends on the arguments alone, dates and UIDs included, so the same input gives the same bytes.

@@ -32,7 +32,7 @@ func keeps(t Tag) bool {
 	case transferSyntaxUID, mediaStorageSOPClassUID, SpecificCharacterSet, SOPClassUID, SOPInstanceUID, StudyDate,
 		StudyTime, AccessionNumber, Modality, ReferringPhysicianName, StudyDescription, SeriesDescription,
 		PatientName, PatientID, IssuerOfPatientID, PatientBirthDate, PatientSex, StudyInstanceUID,
-		SeriesInstanceUID, StudyID, SeriesNumber, InstanceNumber:
+		SeriesInstanceUID, StudyID, SeriesNumber, InstanceNumber, StudyInstances, SeriesInstances:
 		return true
 	}
 	return false
@@ -42,17 +42,51 @@ func keeps(t Tag) bool {
 // more from r. It returns ErrNotDICOM or a *SyntaxError for what it cannot read, and otherwise an error of r.
 // What is missing is empty in the Header: see Validate.
 func ReadHeader(r io.Reader) (*Header, error) {
-	d := &decoder{r: bufio.NewReader(r), layout: layoutOf(ExplicitVRLittleEndian)}
+	h, _, err := readHeader(r)
+	return h, err
+}
+
+// Inspect reads a file to its end and returns its header. It refuses a file that ends within an element, as one does
+// that was cut; what else may be wrong behind the header is passed over.
+func Inspect(r io.Reader) (*Header, error) {
+	h, d, err := readHeader(r)
+	if err != nil {
+		return nil, err
+	}
+	if d.limit = 0; h.TransferSyntaxUID == DeflatedExplicitVRLittleEndian {
+		d.limit = maxInflatedBytes
+	}
+	for err == nil {
+		if _, err = d.peekTag(); err != nil {
+			break
+		}
+		var e element
+		if e, err = d.element(); err == nil {
+			err = d.skipValue(e)
+		}
+	}
+	if malformed, ok := err.(*SyntaxError); ok && !malformed.truncated && d.limit == 0 {
+		_, err = io.Copy(io.Discard, d.r)
+	}
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	return h, nil
+}
+
+// readHeader also returns the decoder, which stands behind what was read.
+func readHeader(r io.Reader) (*Header, *decoder, error) {
+	d := &decoder{r: bufio.NewReader(r), layout: layoutOf(ExplicitVRLittleEndian), limit: maxHeaderBytes}
 	h := &Header{values: make(map[Tag][]byte, 24)}
 	start, err := d.r.Peek(132)
 	if err != nil && err != io.EOF {
-		return nil, fmt.Errorf("reading DICOM: %w", err)
+		return nil, nil, fmt.Errorf("reading DICOM: %w", err)
 	}
 	preamble := len(start) == 132 && string(start[128:]) == "DICM"
 	if preamble {
 		err = d.skip(132)
 	} else if guessEncoding(start) == "" {
-		return nil, ErrNotDICOM
+		return nil, nil, ErrNotDICOM
 	} else {
 		err = nil
 	}
@@ -61,12 +95,25 @@ func ReadHeader(r io.Reader) (*Header, error) {
 	}
 	if err == nil {
 		h.Part10 = preamble && h.TransferSyntaxUID != ""
-		err = h.readDataSet(d)
+		err = h.readDataSet(d, lastHeaderTag)
 	}
 	if _, malformed := err.(*SyntaxError); malformed && !preamble {
-		return nil, ErrNotDICOM // without "DICM" the first bytes were a guess, and now it is known to be wrong
+		// Without "DICM" the first bytes were a guess, and now it is known to be wrong.
+		return nil, nil, ErrNotDICOM
 	}
 	if err != nil {
+		return nil, nil, err
+	}
+	h.texts = charsetOf(string(h.values[SpecificCharacterSet]))
+	return h, d, nil
+}
+
+// ReadDataSet reads a data set without preamble and meta information to its end, as the identifier of a query is.
+// It keeps what ReadHeader keeps, and the numbers of related instances.
+func ReadDataSet(r io.Reader, transferSyntax string) (*Header, error) {
+	d := &decoder{r: bufio.NewReader(r), limit: maxHeaderBytes}
+	h := &Header{TransferSyntaxUID: transferSyntax, values: make(map[Tag][]byte, 24)}
+	if err := h.readDataSet(d, ^Tag(0)); err != nil {
 		return nil, err
 	}
 	h.texts = charsetOf(string(h.values[SpecificCharacterSet]))
@@ -92,8 +139,8 @@ func (h *Header) readMeta(d *decoder) error {
 	return nil
 }
 
-// readDataSet takes the elements up to lastHeaderTag.
-func (h *Header) readDataSet(d *decoder) error {
+// readDataSet takes the elements up to last.
+func (h *Header) readDataSet(d *decoder, last Tag) error {
 	switch h.TransferSyntaxUID {
 	case "":
 		start, _ := d.r.Peek(8)
@@ -106,7 +153,7 @@ func (h *Header) readDataSet(d *decoder) error {
 	d.layout = layoutOf(h.TransferSyntaxUID)
 	for {
 		t, err := d.peekTag()
-		if err == io.EOF || err == nil && t > lastHeaderTag {
+		if err == io.EOF || err == nil && t > last {
 			return nil
 		}
 		if err != nil {

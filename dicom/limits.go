@@ -10,10 +10,29 @@ const (
 	// images before it have been seen to take some megabytes. It is also what a deflate bomb costs.
 	maxHeaderBytes = 16 << 20
 
+	// maxInflatedBytes bounds a deflated data set that is read to its end: what one value can hold. Deflate packs
+	// up to 1:1000, so that a file of 4 MB can claim that much; real ones are reports and segmentations.
+	maxInflatedBytes = 4 << 30
+
 	// maxValueBytes bounds the one value that ReadHeader keeps. The longest that the standard allows is a
 	// person name: 3 groups of 64 characters, some of them escape sequences; real ones break that limit
 	// but not this one.
 	maxValueBytes = 4 << 10
+
+	// maxFrameBytes bounds one frame that is packed or unpacked as RLE, of which one is held: 16,000 by 16,000 pixels
+	// of one byte. Whole slides come in tiles.
+	maxFrameBytes = 256 << 20
+
+	// maxMetaBytes bounds an element of the file meta information that is recoded, maxMetaElements their number.
+	// The standard has some 20, of at most 64 characters; private information may be longer.
+	maxMetaBytes    = 64 << 10
+	maxMetaElements = 64
+
+	// maxImageValue bounds the Image Pixel attributes that are looked at: numbers.
+	maxImageValue = 64
+
+	// recodeBuffer is what files are recoded through; a multiple of 8.
+	recodeBuffer = 64 << 10
 
 	// maxDepth bounds the nesting of sequences of undefined length; enhanced objects and structured reports
 	// in practice stay under 10.

@@ -12,16 +12,18 @@ const (
 	ExplicitVRLittleEndian         = "1.2.840.10008.1.2.1"
 	DeflatedExplicitVRLittleEndian = "1.2.840.10008.1.2.1.99"
 	ExplicitVRBigEndian            = "1.2.840.10008.1.2.2" // retired, still found
+	RLELossless                    = "1.2.840.10008.1.2.5"
 
 	MediaStorageDirectory      = "1.2.840.10008.1.3.10" // SOP class of a DICOMDIR
 	CTImageStorage             = "1.2.840.10008.5.1.4.1.1.2"
 	KeyObjectSelectionDocument = "1.2.840.10008.5.1.4.1.1.88.59"
 )
 
-// Who wrote the file: in the file meta information of all that we write. DICOM PS3.10 7.1
+// Who wrote the file or speaks: in the file meta information of all that we write and in all associations. DICOM
+// PS3.10 7.1, PS3.7 D.3.3.2
 const (
-	implementationClassUID    = "2.25.284130615919056929251199295419868474497"
-	implementationVersionName = "COLLIMATE_1"
+	ImplementationClassUID    = "2.25.284130615919056929251199295419868474497"
+	ImplementationVersionName = "COLLIMATE_1"
 )
 
 // CheckUID reports why s cannot stand as a UID: it must have 1 to 64 characters, digits in components parted

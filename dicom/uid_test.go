@@ -41,7 +41,7 @@ func TestCheckUID(t *testing.T) {
 
 func TestDeriveUID(t *testing.T) {
 	// Frozen: derived UIDs are in archives and manifests.
-	if got, want := DeriveUID("collimate/implementation/v1"), implementationClassUID; got != want {
+	if got, want := DeriveUID("collimate/implementation/v1"), ImplementationClassUID; got != want {
 		t.Errorf("DeriveUID = %s, want %s", got, want)
 	}
 	if got, want := DeriveUID("collimate/test/v1", "a", "b"), "2.25.207592961674080992684427789955756307792"; got != want {

@@ -6,14 +6,23 @@
 package pacs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"slices"
+	"strconv"
 	"time"
 )
 
 // ErrNotFound is returned for a study or an instance that the archive does not hold.
 var ErrNotFound = errors.New("not in the archive")
+
+// ErrConflict refuses an instance whose SOP Instance UID the archive already holds with other bytes.
+var ErrConflict = errors.New("the archive holds this SOP instance with other bytes and keeps those")
+
+// ErrUnfit refuses a file that cannot be kept as an instance.
+var ErrUnfit = errors.New("not an instance that can be kept")
 
 // Archive holds imaging studies.
 type Archive interface {
@@ -72,4 +81,31 @@ func (s *Study) Count() (instances int, bytes int64) {
 		}
 	}
 	return instances, bytes
+}
+
+// Sort puts series and instances in the order that Archive promises.
+func (s *Study) Sort() {
+	slices.SortFunc(s.Series, func(a, b Series) int {
+		return cmp.Or(compareNumbers(a.Number, b.Number), cmp.Compare(a.InstanceUID, b.InstanceUID))
+	})
+	for _, series := range s.Series {
+		slices.SortFunc(series.Instances, func(a, b Instance) int {
+			return cmp.Or(compareNumbers(a.Number, b.Number), cmp.Compare(a.SOPInstanceUID, b.SOPInstanceUID))
+		})
+	}
+}
+
+// compareNumbers compares two IS values; what is not a number comes last.
+func compareNumbers(a, b string) int {
+	x, errX := strconv.Atoi(a)
+	y, errY := strconv.Atoi(b)
+	switch {
+	case errX == nil && errY == nil:
+		return cmp.Compare(x, y)
+	case errX == nil:
+		return -1
+	case errY == nil:
+		return 1
+	}
+	return 0
 }

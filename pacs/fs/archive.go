@@ -19,16 +19,21 @@ import (
 
 // The folders of an archive.
 const (
-	objects  = "objects"
-	studies  = "studies"
-	incoming = "incoming"
-	lockName = "lock"
+	objects      = "objects"
+	studies      = "studies"
+	incoming     = "incoming"
+	lockName     = "lock"
+	receiverName = "receiver"
 )
 
 // Archive is a pacs.Archive in a folder.
 type Archive struct {
 	root    *os.Root
 	writing sync.Mutex // held by Import
+
+	receiving sync.Mutex        // of what follows, and of journals
+	receiver  func()            // gives up being the one that receives; nil before the first instance
+	growing   map[string]*grown // studies that instances came for of late, by UID
 
 	// fault is called before each step that changes the disk; tests make it fail or kill the process.
 	fault func(step string) error
@@ -99,7 +104,15 @@ func (a *Archive) names(folder string) ([]string, error) {
 }
 
 // Close releases the folder. Instances that are open stay readable.
-func (a *Archive) Close() error { return a.root.Close() }
+func (a *Archive) Close() error {
+	a.receiving.Lock()
+	defer a.receiving.Unlock()
+	if a.receiver != nil {
+		a.receiver()
+		a.receiver = nil
+	}
+	return a.root.Close()
+}
 
 // Study implements pacs.Archive.
 func (a *Archive) Study(ctx context.Context, studyInstanceUID string) (*pacs.Study, error) {
@@ -119,16 +132,20 @@ func (a *Archive) Studies(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing the archive: %w", err)
 	}
-	uids := make([]string, 0, len(names))
+	var stems []string // a study has an index, a journal or both
 	for _, name := range names {
+		stem, _, _ := strings.Cut(name, ".")
+		stems = append(stems, stem)
+	}
+	uids := make([]string, 0, len(names))
+	for _, stem := range slices.Compact(stems) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if !strings.HasSuffix(name, ".json") {
-			continue
-		}
-		x, err := a.readIndex(path.Join(studies, name))
-		if err != nil {
+		x, err := a.readIndex(path.Join(studies, stem))
+		if errors.Is(err, pacs.ErrNotFound) {
+			continue // a journal that was begun and holds nothing yet
+		} else if err != nil {
 			return nil, fmt.Errorf("listing the archive: %w", err)
 		}
 		uids = append(uids, x.Study.InstanceUID)
@@ -187,10 +204,12 @@ func objectPath(studyInstanceUID, sopInstanceUID string) string {
 	return path.Join(objects, name[:2], name+".dcm")
 }
 
-// indexPath is where the index of a study is kept.
-func indexPath(studyInstanceUID string) string {
-	return path.Join(studies, hash(studyInstanceUID)+".json")
-}
+// studyPath is where the index of a study and its journal are kept, but for their endings.
+func studyPath(studyInstanceUID string) string { return path.Join(studies, hash(studyInstanceUID)) }
+
+func indexPath(studyInstanceUID string) string { return studyPath(studyInstanceUID) + ".json" }
+
+func journalPath(studyInstanceUID string) string { return studyPath(studyInstanceUID) + ".journal" }
 
 func hash(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	iofs "io/fs"
 	"os"
 	"time"
 
@@ -12,11 +13,9 @@ import (
 	"collimate/pacs"
 )
 
-// ErrBusy is returned by Import while another process imports into the same archive.
-var ErrBusy = errors.New("another process is importing into this archive; try again when it is done")
-
-// ErrConflict refuses a file whose SOP Instance UID the archive already holds with other bytes.
-var ErrConflict = errors.New("the archive holds this SOP instance with other bytes and keeps those")
+// ErrBusy is returned by Import while someone else imports into the same archive or instances are coming in, and by
+// Receive if another process receives into it.
+var ErrBusy = errors.New("the archive is being imported into or is receiving instances; try again when that is done")
 
 // Progress is how far an Import has come.
 type Progress struct {
@@ -171,7 +170,7 @@ func (i *importer) file(x *index, uid string, f found, dirty map[string]bool) (i
 		case err != nil:
 			return false, Refusal{f.path, err}
 		case again != held:
-			return false, Refusal{f.path, ErrConflict}
+			return false, Refusal{f.path, pacs.ErrConflict}
 		}
 		return false, nil
 	}
@@ -196,7 +195,7 @@ func (i *importer) file(x *index, uid string, f found, dirty map[string]bool) (i
 	if err := i.archive.place(c, objectPath(uid, f.sopInstanceUID), dirty); err != nil {
 		return false, err
 	}
-	x.add(h, c.size, c.crc, c.digest, time.Now().UTC())
+	x.add(entryOf(h, c.size, c.crc, c.digest, time.Now().UTC()))
 	return true, nil
 }
 
@@ -212,7 +211,7 @@ func (a *Archive) header(name string) (*dicom.Header, error) {
 
 // commit makes a study visible: the files it names are on disk, then its index is, then it has its name.
 func (a *Archive) commit(x *index, dirty map[string]bool) error {
-	x.sort()
+	x.Study.Sort()
 	b, err := json.Marshal(x)
 	if err != nil {
 		return err
@@ -232,5 +231,12 @@ func (a *Archive) commit(x *index, dirty map[string]bool) error {
 	if err := a.rename(c, indexPath(x.Study.InstanceUID)); err != nil {
 		return err
 	}
-	return a.syncDir(studies)
+	if err := a.syncDir(studies); err != nil {
+		return err
+	}
+	// The index holds what the journal says. A journal that stays, says it again.
+	if err := a.root.Remove(journalPath(x.Study.InstanceUID)); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"collimate/dicom"
+	"collimate/pacs"
 )
 
 // slice returns the path of the n-th slice of a study that small made.
@@ -74,7 +75,7 @@ func TestImportConflict(t *testing.T) {
 		if err != nil || done.Files != 3 || done.New != isNew || done.Refused != 1 {
 			t.Fatalf("%+v, %v", done, err)
 		}
-		if r := done.Refusals[0]; r.Path != "other.dcm" || !errors.Is(r, ErrConflict) {
+		if r := done.Refusals[0]; r.Path != "other.dcm" || !errors.Is(r, pacs.ErrConflict) {
 			t.Errorf("refused %v", r)
 		}
 	}
@@ -291,19 +292,5 @@ func TestImportFillsIn(t *testing.T) {
 	s, err := a.Study(t.Context(), info.StudyInstanceUID)
 	if err != nil || s.Description != "CT water phantom" {
 		t.Errorf("description %q, %v", s.Description, err)
-	}
-}
-
-func TestCompareNumbers(t *testing.T) {
-	for _, tt := range []struct {
-		a, b string
-		want int
-	}{
-		{"2", "10", -1}, {"10", "2", 1}, {"2", "2", 0}, {"02", "2", 0}, {"-1", "1", -1},
-		{"1", "", -1}, {"", "1", 1}, {"", "", 0}, {"x", "y", 0}, {"99999999999999999999", "1", 1},
-	} {
-		if got := compareNumbers(tt.a, tt.b); got != tt.want {
-			t.Errorf("%q, %q: %d, want %d", tt.a, tt.b, got, tt.want)
-		}
 	}
 }

@@ -1,14 +1,11 @@
 package fs
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	iofs "io/fs"
-	"slices"
-	"strconv"
 	"time"
 
 	"collimate/dicom"
@@ -53,76 +50,140 @@ func decodeIndex(b []byte) (*index, error) {
 	return x, nil
 }
 
-// index returns the index of a study, pacs.ErrNotFound if there is none.
+// index returns the index of a study with what its journal adds, pacs.ErrNotFound if there is neither.
 func (a *Archive) index(studyInstanceUID string) (*index, error) {
-	x, err := a.readIndex(indexPath(studyInstanceUID))
+	x, err := a.readIndex(studyPath(studyInstanceUID))
 	if err == nil && x.Study.InstanceUID != studyInstanceUID {
 		return nil, fmt.Errorf("the index of a study: %w", errDamaged)
 	}
 	return x, err
 }
 
-// readIndex reads the index file at path.
+// readIndex reads the index and the journal at path. The journal is read first: it is removed when the index holds
+// what it says, so that whatever happens between the two reads, what is listed once stays listed.
 func (a *Archive) readIndex(path string) (*index, error) {
-	f, err := a.root.Open(path)
-	if errors.Is(err, iofs.ErrNotExist) {
+	journal, err := a.readFile(path + ".journal")
+	if err != nil {
+		return nil, fmt.Errorf("the journal of a study: %w", err)
+	}
+	b, err := a.readFile(path + ".json")
+	if err != nil {
+		return nil, fmt.Errorf("the index of a study: %w", err)
+	}
+	x := &index{Version: indexVersion}
+	if b != nil {
+		if x, err = decodeIndex(b); err != nil {
+			return nil, fmt.Errorf("the index of a study: %w", err)
+		}
+	}
+	if _, err := x.replay(journal); err != nil {
+		return nil, fmt.Errorf("the journal of a study: %w", err)
+	}
+	if len(x.Digests) == 0 {
 		return nil, fmt.Errorf("study: %w", pacs.ErrNotFound)
-	} else if err != nil {
-		return nil, fmt.Errorf("the index of a study: %w", err)
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxIndexBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("the index of a study: %w", err)
-	}
-	if len(b) > maxIndexBytes {
-		return nil, fmt.Errorf("the index of a study: more than %d bytes", maxIndexBytes)
-	}
-	x, err := decodeIndex(b)
-	if err != nil {
-		return nil, fmt.Errorf("the index of a study: %w", err)
+	if journal != nil {
+		x.Study.Sort()
 	}
 	return x, nil
 }
 
-// add takes an instance in. What the study and its series are called is the first non-empty value that an
-// instance gives: secondary objects often leave out what the images say.
-func (x *index) add(h *dicom.Header, size int64, crc uint32, d digest, now time.Time) {
-	s := &x.Study
-	s.Stored = now
-	for _, f := range []struct {
-		field *string
-		tag   dicom.Tag
-	}{
-		{&s.InstanceUID, dicom.StudyInstanceUID},
-		{&s.PatientName, dicom.PatientName},
-		{&s.PatientID, dicom.PatientID},
-		{&s.IssuerOfPID, dicom.IssuerOfPatientID},
-		{&s.BirthDate, dicom.PatientBirthDate},
-		{&s.Sex, dicom.PatientSex},
-		{&s.Date, dicom.StudyDate},
-		{&s.Time, dicom.StudyTime},
-		{&s.ID, dicom.StudyID},
-		{&s.AccessionNumber, dicom.AccessionNumber},
-		{&s.Description, dicom.StudyDescription},
-		{&s.Referring, dicom.ReferringPhysicianName},
-	} {
-		fill(f.field, h.Text(f.tag))
+// readFile reads a file of the studies, nil if there is none.
+func (a *Archive) readFile(name string) ([]byte, error) {
+	f, err := a.root.Open(name)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
 	}
-	series := x.series(h.Text(dicom.SeriesInstanceUID))
-	fill(&series.Modality, h.Text(dicom.Modality))
-	fill(&series.Number, h.Text(dicom.SeriesNumber))
-	fill(&series.Description, h.Text(dicom.SeriesDescription))
-	i := pacs.Instance{
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxIndexBytes+1))
+	if err == nil && len(b) > maxIndexBytes {
+		err = fmt.Errorf("more than %d bytes", maxIndexBytes)
+	}
+	if b == nil {
+		b = []byte{}
+	}
+	return b, err
+}
+
+// entry is one instance and what it says of its study and series: a line of a journal.
+type entry struct {
+	Study  pacs.Study // with one series of one instance
+	Digest digest
+}
+
+func entryOf(h *dicom.Header, size int64, crc uint32, d digest, now time.Time) entry {
+	s := pacs.Study{
+		InstanceUID:     h.Text(dicom.StudyInstanceUID),
+		PatientName:     h.Text(dicom.PatientName),
+		PatientID:       h.Text(dicom.PatientID),
+		IssuerOfPID:     h.Text(dicom.IssuerOfPatientID),
+		BirthDate:       h.Text(dicom.PatientBirthDate),
+		Sex:             h.Text(dicom.PatientSex),
+		Date:            h.Text(dicom.StudyDate),
+		Time:            h.Text(dicom.StudyTime),
+		ID:              h.Text(dicom.StudyID),
+		AccessionNumber: h.Text(dicom.AccessionNumber),
+		Description:     h.Text(dicom.StudyDescription),
+		Referring:       h.Text(dicom.ReferringPhysicianName),
+		Stored:          now,
+	}
+	series := pacs.Series{
+		InstanceUID: h.Text(dicom.SeriesInstanceUID),
+		Modality:    h.Text(dicom.Modality),
+		Number:      h.Text(dicom.SeriesNumber),
+		Description: h.Text(dicom.SeriesDescription),
+	}
+	series.Instances = []pacs.Instance{{
 		StudyInstanceUID: s.InstanceUID, SeriesInstanceUID: series.InstanceUID,
 		SOPClassUID: h.Text(dicom.SOPClassUID), SOPInstanceUID: h.Text(dicom.SOPInstanceUID),
 		TransferSyntaxUID: h.TransferSyntaxUID, Number: h.Text(dicom.InstanceNumber), Size: size, CRC32: crc,
+	}}
+	s.Series = []pacs.Series{series}
+	return entry{s, d}
+}
+
+// instance is what the entry is about.
+func (e *entry) instance() pacs.Instance { return e.Study.Series[0].Instances[0] }
+
+// add takes an instance in, to no effect if it is held. What the study and its series are called is the first non-empty
+// value that an instance gives: secondary objects often leave out what the images say.
+func (x *index) add(e entry) {
+	i := e.instance()
+	if _, held := x.Digests[i.SOPInstanceUID]; held {
+		return
 	}
+	s := &x.Study
+	s.Stored = e.Study.Stored
+	for _, f := range []struct {
+		field *string
+		value string
+	}{
+		{&s.InstanceUID, e.Study.InstanceUID},
+		{&s.PatientName, e.Study.PatientName},
+		{&s.PatientID, e.Study.PatientID},
+		{&s.IssuerOfPID, e.Study.IssuerOfPID},
+		{&s.BirthDate, e.Study.BirthDate},
+		{&s.Sex, e.Study.Sex},
+		{&s.Date, e.Study.Date},
+		{&s.Time, e.Study.Time},
+		{&s.ID, e.Study.ID},
+		{&s.AccessionNumber, e.Study.AccessionNumber},
+		{&s.Description, e.Study.Description},
+		{&s.Referring, e.Study.Referring},
+	} {
+		fill(f.field, f.value)
+	}
+	series := x.series(i.SeriesInstanceUID)
+	fill(&series.Modality, e.Study.Series[0].Modality)
+	fill(&series.Number, e.Study.Series[0].Number)
+	fill(&series.Description, e.Study.Series[0].Description)
 	series.Instances = append(series.Instances, i)
 	if x.Digests == nil {
 		x.Digests = make(map[string]digest)
 	}
-	x.Digests[i.SOPInstanceUID] = d
+	x.Digests[i.SOPInstanceUID] = e.Digest
 }
 
 func fill(field *string, value string) {
@@ -140,31 +201,4 @@ func (x *index) series(uid string) *pacs.Series {
 	}
 	x.Study.Series = append(x.Study.Series, pacs.Series{InstanceUID: uid})
 	return &x.Study.Series[len(x.Study.Series)-1]
-}
-
-// sort puts series and instances in the order that pacs.Archive promises.
-func (x *index) sort() {
-	slices.SortFunc(x.Study.Series, func(a, b pacs.Series) int {
-		return cmp.Or(compareNumbers(a.Number, b.Number), cmp.Compare(a.InstanceUID, b.InstanceUID))
-	})
-	for _, s := range x.Study.Series {
-		slices.SortFunc(s.Instances, func(a, b pacs.Instance) int {
-			return cmp.Or(compareNumbers(a.Number, b.Number), cmp.Compare(a.SOPInstanceUID, b.SOPInstanceUID))
-		})
-	}
-}
-
-// compareNumbers compares two IS values; what is not a number comes last.
-func compareNumbers(a, b string) int {
-	x, errX := strconv.Atoi(a)
-	y, errY := strconv.Atoi(b)
-	switch {
-	case errX == nil && errY == nil:
-		return cmp.Compare(x, y)
-	case errX == nil:
-		return -1
-	case errY == nil:
-		return 1
-	}
-	return 0
 }

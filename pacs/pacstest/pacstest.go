@@ -7,7 +7,9 @@
 package pacstest
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -35,7 +37,7 @@ type Fixtures struct {
 // Run tests the archive that fill returns, which holds the files of Dir and nothing else. fill cleans up by
 // t.Cleanup.
 func Run(t *testing.T, fill func(t *testing.T, f Fixtures) pacs.Archive) {
-	f := fixtures(t)
+	f := Make(t)
 	a := fill(t, f)
 	t.Run("Study", func(t *testing.T) { f.testStudy(t, a) })
 	t.Run("Open", func(t *testing.T) { f.testOpen(t, a) })
@@ -44,9 +46,9 @@ func Run(t *testing.T, fill func(t *testing.T, f Fixtures) pacs.Archive) {
 	t.Run("Concurrent", func(t *testing.T) { f.testConcurrent(t, a) })
 }
 
-// fixtures makes two studies: one small with a name in Cyrillic, one of two series with more than ten slices,
+// Make makes two studies: one small with a name in Cyrillic, one of two series with more than ten slices,
 // so that order by number is not order by text.
-func fixtures(t *testing.T) Fixtures {
+func Make(t *testing.T) Fixtures {
 	t.Helper()
 	f := Fixtures{Dir: t.TempDir(), files: make(map[string][]byte)}
 	for _, o := range []phantom.Options{
@@ -79,6 +81,37 @@ func fixtures(t *testing.T) Fixtures {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// Remeta gives all files the file meta information that dicom.AppendMeta writes. An archive behind DIMSE, which carries
+// data sets only, has it of its own making.
+func (f *Fixtures) Remeta(t *testing.T) {
+	t.Helper()
+	err := filepath.WalkDir(f.Dir, func(path string, d iofs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".dcm" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		h, err := dicom.ReadHeader(bytes.NewReader(b))
+		if err != nil {
+			return err
+		}
+		group := int(binary.LittleEndian.Uint32(b[140:])) // as the phantoms have it
+		made, err := dicom.AppendMeta(nil, h.Text(dicom.SOPClassUID), h.Text(dicom.SOPInstanceUID), h.TransferSyntaxUID)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, append(made, b[144+group:]...), 0o600); err != nil {
+			return err
+		}
+		return f.read(path)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (f *Fixtures) read(path string) error {

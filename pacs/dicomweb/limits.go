@@ -1,0 +1,27 @@
+package dicomweb
+
+import "time"
+
+const (
+	// pageSize is how many series or instances are asked for at once: some 2 kB each.
+	pageSize = 1000
+
+	// maxPageBytes bounds one page of JSON. Some PACS add attributes that were not asked for.
+	maxPageBytes = 64 << 20
+
+	// maxEpilogue bounds what may stand behind the closing boundary.
+	maxEpilogue = 1 << 10
+
+	// maxConnections bounds the connections to the PACS.
+	maxConnections = 16
+
+	// keepConnection is how long an idle connection is kept. Orthanc closes after a second.
+	keepConnection = 30 * time.Second
+
+	// connectTimeout bounds connecting, and again the TLS handshake.
+	connectTimeout = 10 * time.Second
+
+	// defaultIdle is how long the PACS may be silent: before it answers, as it may have to fetch an old study
+	// from tape, and within an answer.
+	defaultIdle = 60 * time.Second
+)

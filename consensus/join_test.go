@@ -483,7 +483,9 @@ func TestHostileArchives(t *testing.T) {
 	}
 
 	// With nobody honest it does not join, and leaves nothing that it could mistake for a state.
-	w.members[0].engine.host.Answer(archiveExchange, func(peer.ID, []byte) ([]byte, error) { return make([]byte, 1<<16), nil })
+	for i := range 3 {
+		w.members[i].engine.host.Answer(archiveExchange, func(peer.ID, []byte) ([]byte, error) { return make([]byte, 1<<16), nil })
+	}
 	w.stop(3)
 	w.wipe(3)
 	if err := w.tryStart(3); !errors.Is(err, ErrNoSnapshot) {

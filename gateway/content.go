@@ -106,10 +106,8 @@ func (c *sourceContent) Next() (int, io.WriterTo, error) {
 	i := c.next
 	c.next++
 	o := c.offers[i]
-	if i > 0 { // the first one was decided on a moment ago
-		if err := c.source.recheck(c.caller, o.study, o.kind); err != nil {
-			return 0, nil, err
-		}
+	if err := c.source.recheck(c.caller, o.study, o.kind); err != nil { // the first too: answers may wait in a queue
+		return 0, nil, err
 	}
 	return i, writerTo(func(w io.Writer) (int64, error) { return o.write(c.ctx, w) }), nil
 }

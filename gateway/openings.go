@@ -53,11 +53,7 @@ func (s *Source) openings(w http.ResponseWriter, r *http.Request) {
 		refuseOpening(w, http.StatusBadRequest, "an opening is JSON with study, grantee and blind, each 64 lower-case hexadecimal digits, and with group and membership both or neither")
 		return
 	}
-	err := s.config.Ledger.View(func(view *ledger.Snapshot) error { return s.opens(view, o) })
-	if err == nil {
-		err = s.config.Catalog.PutOpening(o.Study, o.Grantee, o.Ledger())
-	}
-	switch {
+	switch err := s.takeOpening(o); {
 	case errors.Is(err, ledger.ErrNotFound):
 		refuseOpening(w, http.StatusNotFound, "no final grant of a study of this source has this opening: wait until the grant is final, then try again")
 	case err != nil:
@@ -68,48 +64,60 @@ func (s *Source) openings(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// opens returns nil if an opening is of a grant of a study of this source, in its present epoch: an earlier one is void
-// and would only take up room. What was stored of earlier epochs for the same grantee is dropped.
-func (s *Source) opens(view *ledger.Snapshot, o Opening) error {
-	study, err := view.Study(o.Study)
-	if err != nil {
-		return err
-	}
-	if study.Source != s.id {
-		return ledger.ErrNotFound
-	}
-	if err := stands(view, study, o.Commitment()); err != nil {
-		return err
-	}
-	if o.Group != nil {
-		group, err := view.Study(*o.Group)
-		if err != nil {
-			return err
-		}
-		if err := stands(view, group, ledger.NewCommitment(*o.Membership, o.Grantee, *o.Group)); err != nil {
-			return err
-		}
-	}
+// takeOpening stores an opening, and drops what is stored for the same grantee of grants that are void.
+func (s *Source) takeOpening(o Opening) error {
+	// Listed before the ledger is looked at, which therefore knows the grants of all of them.
 	stored, err := s.config.Catalog.Openings(o.Study, o.Grantee)
 	if err != nil {
 		return err
 	}
-	for _, old := range stored {
-		err := stands(view, study, old.Commitment(o.Grantee, o.Study))
-		if errors.Is(err, ledger.ErrNotFound) {
-			err = s.config.Catalog.DropOpening(o.Study, o.Grantee, old)
-		}
+	err = s.config.Ledger.View(func(view *ledger.Snapshot) error {
+		study, err := s.opens(view, o)
 		if err != nil {
 			return err
 		}
+		for _, old := range stored {
+			err := stands(view, study, old.Commitment(o.Grantee, o.Study))
+			if errors.Is(err, ledger.ErrNotFound) {
+				err = s.config.Catalog.DropOpening(o.Study, o.Grantee, old)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	return s.config.Catalog.PutOpening(o.Study, o.Grantee, o.Ledger())
 }
 
-// stands returns ErrNotFound unless there is a grant of this commitment in the study's present epoch.
+// opens returns the study if an opening is of a grant of a study of this source that stands. Any other would only take
+// up room, or the place of one that stands; and what was erased with a withdrawn study must not come back.
+func (s *Source) opens(view *ledger.Snapshot, o Opening) (*ledger.StudyRecord, error) {
+	study, err := view.Study(o.Study)
+	if err != nil {
+		return nil, err
+	}
+	if study.Source != s.id || study.Status == ledger.Withdrawn {
+		return nil, ledger.ErrNotFound
+	}
+	if err := stands(view, study, o.Commitment()); err != nil || o.Group == nil {
+		return study, err
+	}
+	group, err := view.Study(*o.Group)
+	if err != nil {
+		return nil, err
+	}
+	return study, stands(view, group, ledger.NewCommitment(*o.Membership, o.Grantee, *o.Group))
+}
+
+// stands returns ErrNotFound unless there is a grant of this commitment in the study's present epoch, not revoked and not
+// expired. One that does not stand never will again.
 func stands(view *ledger.Snapshot, study *ledger.StudyRecord, c ledger.Commitment) error {
 	grant, err := view.Grant(study.ID, c)
-	if err == nil && grant.Epoch != study.Epoch {
+	if err == nil && (grant.Epoch != study.Epoch || grant.Revoked() || view.Time().Unix() > int64(grant.NotAfter)) {
 		err = ledger.ErrNotFound
 	}
 	return err

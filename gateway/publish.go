@@ -84,7 +84,9 @@ func (s *Source) ownBond(view *ledger.Snapshot) (ledger.Bond, error) {
 // study on the ledger. It returns the claim ticket.
 //
 // It may be repeated at any time, also after a crash: a study that is in the catalog keeps its salt, and one
-// that is on the ledger is not defined again. Once the study has been claimed the ticket holds no claim key.
+// that is on the ledger is not defined again. Once the study has been claimed the ticket holds no claim key. A study
+// that is withdrawn is not published: erase it first. One whose name another source has taken before ours was final
+// gets another name.
 func (s *Source) Publish(ctx context.Context, studyInstanceUID string) (*Ticket, error) {
 	if _, err := s.config.Archive.Study(ctx, studyInstanceUID); err != nil {
 		return nil, fmt.Errorf("publishing: %w", err)
@@ -95,10 +97,18 @@ func (s *Source) Publish(ctx context.Context, studyInstanceUID string) (*Ticket,
 	if errors.Is(err, catalog.ErrNotFound) {
 		study, err = s.enter(studyInstanceUID)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = s.define(ctx, &study)
 	}
-	if err := s.define(ctx, &study); err != nil {
+	if errors.Is(err, errTaken) { // so nobody has a ticket of it
+		if err = s.config.Catalog.Erase(ctx, studyInstanceUID); err == nil {
+			study, err = s.enter(studyInstanceUID)
+		}
+		if err == nil {
+			err = s.define(ctx, &study)
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	return &Ticket{
@@ -149,6 +159,9 @@ func (s *Source) store(study catalog.Study) error {
 	return s.config.Catalog.PutStudy(study, kinds)
 }
 
+// errTaken is returned for a study whose name another source has defined first. Anybody reads a name before it is final.
+var errTaken = errors.New("another source has defined the name of the study")
+
 // define puts a study on the ledger unless it is there, and forgets its claim key once it has been claimed.
 func (s *Source) define(ctx context.Context, study *catalog.Study) error {
 	var record *ledger.StudyRecord
@@ -165,6 +178,10 @@ func (s *Source) define(ctx context.Context, study *catalog.Study) error {
 		return s.submit(ctx, ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: study.StudyID, Owner: claim, Kind: ledger.RecordImaging}}})
 	case err != nil:
 		return err
+	case record.Source != s.id:
+		return errTaken
+	case record.Status == ledger.Withdrawn:
+		return errors.New("the study is withdrawn on the ledger: erase it, then publish it again")
 	case study.ClaimKey == nil:
 		return nil
 	}
@@ -226,13 +243,20 @@ func (s *Source) Withdraw(ctx context.Context, studyInstanceUID string) error {
 }
 
 // Erase withdraws a study and deletes its salt and all else that the catalog holds of it. What stays on the ledger is
-// then linked to the study by nothing that the source has. The archive keeps the images.
+// then linked to the study by nothing that the source has. The archive keeps the images. An Erase that was interrupted
+// is to be repeated, also if the study is not in the catalog any more.
 func (s *Source) Erase(ctx context.Context, studyInstanceUID string) error {
-	if err := s.Withdraw(ctx, studyInstanceUID); err != nil {
-		return err
-	}
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
+	err := s.Withdraw(ctx, studyInstanceUID)
+	switch {
+	case errors.Is(err, catalog.ErrNotFound):
+		return errors.Join(err, s.config.Catalog.Erase(ctx, studyInstanceUID))
+	case errors.Is(err, ledger.ErrNotFound), ledger.CodeOf(err) == ledger.CodeOtherSource:
+		// It never became ours on the ledger: there is nothing to withdraw.
+	case err != nil:
+		return err
+	}
 	return s.config.Catalog.Erase(ctx, studyInstanceUID)
 }
 

@@ -135,6 +135,7 @@ func TestOpenings(t *testing.T) {
 	for name, body := range map[string][]byte{
 		"not JSON":   []byte("hello"),
 		"upper case": bytes.ToUpper(encode(opening)),
+		"more":       append([]byte(`{"extra":1,`), encode(opening)[1:]...),
 		"too long":   append(bytes.Repeat([]byte(" "), 5000), encode(opening)...),
 	} {
 		if got := post(body); got != http.StatusBadRequest {

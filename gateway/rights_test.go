@@ -5,13 +5,18 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"collimate/dicom/phantom"
 	"collimate/gateway"
+	"collimate/gateway/catalog"
 	"collimate/keys"
 	"collimate/ledger"
 	"collimate/soap"
@@ -56,12 +61,10 @@ func (w *world) disclose(o gateway.Opening) int {
 }
 
 // newGroup is a record of kind group, which the source defined and the patient owns: who owns it does not matter here.
-func (w *world) newGroup(name byte) ledger.StudyID {
+func (w *world) newGroup() ledger.StudyID {
 	w.t.Helper()
-	id := ledger.StudyID{name}
-	_, err := rand.Read(id[1:])
+	id, err := w.source.DefineGroup(context.Background(), keys.Owner{ID: w.chain.payer.id})
 	w.must(err)
-	w.chain.sign(w.north.key, ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: id, Owner: keys.Owner{ID: w.chain.payer.id}, Kind: ledger.RecordGroup}}})
 	w.chain.sign(w.chain.payer.key, ledger.TransferStudy{Study: id, NewOwner: keys.Owner{ID: w.patient.id}})
 	return id
 }
@@ -70,7 +73,7 @@ func (w *world) newGroup(name byte) ledger.StudyID {
 func TestGroups(t *testing.T) {
 	w := newWorld(t, small)
 	member, stranger := newParty(t, "member"), newParty(t, "stranger")
-	group := w.newGroup(1)
+	group := w.newGroup()
 	blind, membership := [32]byte{1}, [32]byte{2}
 	joined := ledger.NewCommitment(membership, keys.Grantee{ID: member.id}, group)
 	w.grant(w.ticket.StudyID, ledger.NewGroupCommitment(blind, group, w.ticket.StudyID), ledger.ScopeAll, 0)
@@ -86,7 +89,7 @@ func TestGroups(t *testing.T) {
 	if got := w.disclose(opening(stranger, group)); got != http.StatusNotFound {
 		t.Errorf("an opening of a stranger with a member's blind: %d, want 404", got)
 	}
-	if got := w.disclose(opening(member, w.newGroup(2))); got != http.StatusNotFound {
+	if got := w.disclose(opening(member, w.newGroup())); got != http.StatusNotFound {
 		t.Errorf("an opening of another group: %d, want 404", got)
 	}
 	half := opening(member, group)
@@ -255,7 +258,7 @@ func TestRotatedKey(t *testing.T) {
 func TestEmergency(t *testing.T) {
 	w := newWorld(t, phantom.Options{Series: 1, Slices: 1, Rows: 64, Columns: 64})
 	doctor := newParty(t, "emergency physician")
-	group := w.newGroup(3)
+	group := w.newGroup()
 	blind := [32]byte{9}
 	w.grant(group, ledger.NewCommitment(blind, keys.Grantee{ID: doctor.id}, group), ledger.ScopeAll, 0)
 	glass := ledger.EmergencyAccess{Study: w.ticket.StudyID, Group: group, Blind: blind, Reason: [32]byte{1}, NotAfter: w.chain.now().Add(time.Hour).Unix()}
@@ -272,5 +275,297 @@ func TestEmergency(t *testing.T) {
 	w.chain.pass(90 * time.Minute)
 	if got := w.outcome(doctor); got == released {
 		t.Error("after the end of the emergency the study is still to be had")
+	}
+}
+
+// A revocation of everything that is seen counts at once, of a study and of a group, for grants and for emergencies.
+func TestEverythingSeen(t *testing.T) {
+	w := newWorld(t, small)
+	direct, member, doctor := newParty(t, "direct"), newParty(t, "member"), newParty(t, "emergency physician")
+	w.allow(direct, w.chain.now().Add(time.Hour), false)
+	group := w.newGroup()
+	blind, membership := [32]byte{1}, gateway.Secret{2}
+	for _, p := range []party{member, doctor} {
+		w.grant(group, ledger.NewCommitment(membership, keys.Grantee{ID: p.id}, group), ledger.ScopeAll, 0)
+	}
+	w.grant(w.ticket.StudyID, ledger.NewGroupCommitment(blind, group, w.ticket.StudyID), ledger.ScopeAll, 0)
+	if got := w.disclose(gateway.Opening{Study: w.ticket.StudyID, Grantee: keys.Grantee{ID: member.id}, Blind: blind, Group: &group, Membership: &membership}); got != http.StatusNoContent {
+		t.Fatalf("the opening: %d", got)
+	}
+	w.chain.sign(w.north.key, ledger.UpdateSource{Version: 2, Endpoints: w.source.Endpoints(), EmergencyGroups: []ledger.StudyID{group}})
+	w.chain.sign(doctor.key, ledger.EmergencyAccess{Study: w.ticket.StudyID, Group: group, Blind: membership, Reason: [32]byte{1}, NotAfter: w.chain.now().Add(time.Hour).Unix()})
+
+	check := func(p party, want string) {
+		t.Helper()
+		if got := w.outcome(p); got != want {
+			t.Errorf("%s: %s, want %s", p.cert.Subject.CommonName, got, want)
+		}
+	}
+	for _, p := range []party{direct, member, doctor} {
+		check(p, released)
+	}
+	w.chain.seeAll(group)
+	check(direct, released)
+	check(member, string(ledger.ReasonNotMember))
+	check(doctor, string(ledger.ReasonNotMember))
+	w.chain.seeAll(w.ticket.StudyID)
+	check(direct, string(ledger.ReasonRevokedAllSeen))
+	check(member, string(ledger.ReasonRevokedAllSeen))
+}
+
+// An answer may wait between the decision and its first byte, as one that is sent elsewhere does in its queue.
+func TestRevokedBeforeFirstByte(t *testing.T) {
+	w := newWorld(t, small)
+	south := newParty(t, "south")
+	granted := w.allow(south, w.chain.now().Add(time.Hour), false)
+	caller := xua.Caller{Key: keys.Grantee{ID: south.id}, Tier: xua.TierA}
+	for _, revoked := range []bool{false, true} {
+		got, err := w.source.Retrieve(t.Context(), caller, []xds.DocumentRequest{w.document(ledger.DocumentStudy)})
+		w.must(err)
+		if revoked {
+			w.chain.see(granted)
+		}
+		if _, _, err := got.Content.Next(); (err != nil) != revoked {
+			t.Errorf("revoked %t: the first document: %v", revoked, err)
+		}
+		w.must(got.Close())
+	}
+}
+
+// What is disclosed of grants that do not stand is not kept: it would take up room or the place of what stands, and what
+// was erased must not come back.
+func TestVoidOpenings(t *testing.T) {
+	w := newWorld(t, small)
+	study, south := w.ticket.StudyID, newParty(t, "south")
+	grantee := keys.Grantee{ID: south.id}
+	blinds := byte(0)
+	granted := func(life time.Duration) gateway.Opening {
+		t.Helper()
+		blinds++
+		o := gateway.Opening{Study: study, Grantee: grantee, Blind: gateway.Secret{blinds}}
+		w.chain.sign(w.patient.key, ledger.AllowAccess{Study: study, Epoch: w.epoch(), Commitment: o.Commitment(),
+			NotAfter: w.chain.now().Add(life).Unix(), Scope: ledger.ScopeAll})
+		return o
+	}
+	revoke := func(record ledger.StudyID, epoch uint64, c ledger.Commitment) {
+		t.Helper()
+		w.chain.sign(w.patient.key, ledger.RevokeAccess{Study: record, Epoch: epoch, Commitment: c, All: c == ledger.Commitment{}})
+	}
+	check := func(what string, o gateway.Opening, want, kept int) {
+		t.Helper()
+		if got := w.disclose(o); got != want {
+			t.Errorf("an opening of %s: %d, want %d", what, got, want)
+		}
+		if all, err := w.catalog.Openings(study, grantee); err != nil || len(all) != kept {
+			t.Errorf("after an opening of %s: %d are kept, %v, want %d", what, len(all), err, kept)
+		}
+	}
+	first, second, brief := granted(time.Hour), granted(time.Hour), granted(time.Minute)
+	check("a grant", first, http.StatusNoContent, 1)
+	check("another", second, http.StatusNoContent, 2)
+	revoke(study, 1, first.Commitment())
+	check("a revoked grant", first, http.StatusNotFound, 2)
+	check("a grant, after a revocation", second, http.StatusNoContent, 1)
+	w.chain.pass(time.Minute)
+	check("a grant at its end", brief, http.StatusNoContent, 2)
+	w.chain.pass(time.Second)
+	check("a grant after its end", brief, http.StatusNotFound, 2)
+
+	group := w.newGroup()
+	old, present := gateway.Secret{1}, gateway.Secret{2}
+	for _, m := range []gateway.Secret{old, present} {
+		w.grant(group, ledger.NewCommitment(m, grantee, group), ledger.ScopeAll, 0)
+	}
+	toGroup := gateway.Opening{Study: study, Grantee: grantee, Blind: gateway.Secret{9}, Group: &group, Membership: &present}
+	w.grant(study, toGroup.Commitment(), ledger.ScopeAll, 0)
+	revoke(group, 1, ledger.NewCommitment(old, grantee, group))
+	check("a group", toGroup, http.StatusNoContent, 2)
+	toGroup.Membership = &old
+	check("a revoked membership", toGroup, http.StatusNotFound, 2)
+	if got := w.outcome(south); got != released {
+		t.Errorf("a member whose earlier membership was disclosed again: %s", got)
+	}
+
+	revoke(study, 1, ledger.Commitment{})
+	check("an earlier epoch", second, http.StatusNotFound, 2)
+	last := granted(time.Hour)
+	check("the present epoch", last, http.StatusNoContent, 1)
+	other := w.secondSource(small)
+	if got := other.disclose(last); got != http.StatusNotFound {
+		t.Errorf("an opening of another source's study: %d, want 404", got)
+	}
+	w.must(w.source.Withdraw(t.Context(), w.ticket.StudyInstanceUID))
+	check("a withdrawn study", last, http.StatusNotFound, 1)
+}
+
+// A source that reads a name before it is final can define it first. It gains nothing: the study gets another name.
+func TestTakenName(t *testing.T) {
+	w := newWorld(t, small)
+	ctx, uid := t.Context(), w.ticket.StudyInstanceUID
+	thief := w.secondSource(small)
+	taken := func() catalog.Study {
+		t.Helper()
+		s := catalog.Study{StudyInstanceUID: uid, Salt: w.ticket.Salt, ClaimKey: w.ticket.ClaimKey}
+		_, err := rand.Read(s.Salt[:])
+		w.must(err)
+		s.StudyID = ledger.NewStudyID(s.Salt, uid)
+		w.must(w.catalog.PutStudy(s, nil))
+		return s
+	}
+	define := func(s catalog.Study) {
+		thief.chain.sign(thief.north.key, ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: s.StudyID, Owner: keys.Owner{ID: thief.north.id}, Kind: ledger.RecordImaging}}})
+	}
+	w.must(w.source.Erase(ctx, uid))
+	s := taken()
+	define(s)
+	got, err := w.source.Publish(ctx, uid)
+	w.must(err)
+	if _, err := got.Claim(); err != nil || got.StudyID == s.StudyID || got.Salt == gateway.Secret(s.Salt) {
+		t.Errorf("published under a name that is taken: %v", err)
+	}
+	w.must(w.chain.View(func(view *ledger.Snapshot) error {
+		record, err := view.Study(got.StudyID)
+		if err == nil && record.Source.ID != w.north.id {
+			t.Error("the study is on the ledger as another source's")
+		}
+		return err
+	}))
+
+	// Nor does it keep the study from being erased; and a study that never came to the ledger can be erased too.
+	w.must(w.source.Erase(ctx, uid))
+	s = taken()
+	define(s)
+	w.must(w.source.Erase(ctx, uid))
+	taken()
+	w.must(w.source.Erase(ctx, uid))
+	if err := w.source.Erase(ctx, uid); !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("erasing what is erased: %v", err)
+	}
+}
+
+// A withdrawn study is not published: the ticket would be worth nothing.
+func TestPublishWithdrawn(t *testing.T) {
+	w := newWorld(t, small)
+	w.must(w.source.Withdraw(t.Context(), w.ticket.StudyInstanceUID))
+	if _, err := w.source.Publish(t.Context(), w.ticket.StudyInstanceUID); err == nil || !strings.Contains(err.Error(), "withdrawn") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A source that is a payer bonds for itself, unless somebody has. What it says of itself stands on the ledger, and is brought up to date when
+// it says something else.
+func TestDefine(t *testing.T) {
+	for _, bonded := range []bool{false, true} {
+		testDefine(t, bonded)
+	}
+}
+
+func testDefine(t *testing.T, bonded bool) {
+	w := newWorld(t, small)
+	group := w.newGroup()
+	config := gateway.SourceConfig{
+		ChainID: chainID, Key: w.chain.payer.key, Certificate: w.chain.payer.cert, URL: "https://source.example",
+		OIDs: []string{"1.2.3.4"}, Peer: "12D3KooWA@192.0.2.1:1", EmergencyGroups: []ledger.StudyID{group},
+		Catalog: w.catalog, Archive: w.archive, Ledger: w.chain, Audit: w.audit, Logger: slog.New(slog.DiscardHandler), Now: w.chain.now,
+	}
+	id := keys.Source{ID: w.chain.payer.id}
+	define := func(version uint64) {
+		t.Helper()
+		var err error
+		w.source, err = gateway.NewSource(config)
+		w.must(err)
+		w.defineAs(spareValidator)
+		w.must(w.chain.View(func(view *ledger.Snapshot) error {
+			got, err := view.Source(id)
+			if err != nil {
+				return err
+			}
+			if got.Version != version || got.Endpoints != w.source.Endpoints() || !slices.Equal(got.OIDs, config.OIDs) || got.Peer != config.Peer ||
+				!slices.Equal(got.EmergencyGroups, config.EmergencyGroups) {
+				t.Errorf("got %+v, want version %d of what the configuration says", got, version)
+			}
+			return nil
+		}))
+	}
+	if bonded {
+		w.chain.bond(id.ID)
+	}
+	define(1)
+	w.must(w.chain.View(func(view *ledger.Snapshot) error {
+		payer, err := view.Payer(keys.Payer{ID: w.chain.payer.id})
+		if err == nil && (payer.Bonded == payer.Units) == bonded {
+			t.Errorf("bonded before %t: the payer is %+v", bonded, payer)
+		}
+		return err
+	}))
+	define(1)
+	config.URL = "https://elsewhere.example"
+	define(2)
+	config.Peer = ""
+	define(3)
+	config.EmergencyGroups = nil
+	define(4)
+	define(4)
+}
+
+// A caller whom nobody has authenticated gets an error, whoever calls; and a source answers for itself alone.
+func TestNobodyAndElsewhere(t *testing.T) {
+	w := newWorld(t, small)
+	asked := []xds.DocumentRequest{w.document(ledger.DocumentManifest)}
+	if _, err := w.source.Retrieve(t.Context(), xua.Caller{}, asked); err == nil {
+		t.Error("nobody gets an answer")
+	}
+	other := w.secondSource(small)
+	asked[0].RepositoryUniqueID = other.ticket.RepositoryUniqueID
+	got, err := w.retrieve(w.patient, asked[0])
+	if err != nil || !slices.Equal(got.codes, []string{string(xds.UnknownRepositoryID)}) {
+		t.Errorf("a document of another source's repository: %v, %v", got.codes, err)
+	}
+}
+
+// Many who publish a study at once publish it once.
+func TestPublishTogether(t *testing.T) {
+	w := newWorld(t, small)
+	for range 2 { // the study is claimed: the first time the claim key is forgotten
+		if ticket, err := w.source.Publish(t.Context(), w.ticket.StudyInstanceUID); err != nil || ticket.StudyID != w.ticket.StudyID || len(ticket.ClaimKey) != 0 {
+			t.Errorf("publishing a claimed study: %v", err)
+		}
+	}
+	w.must(w.source.Erase(t.Context(), w.ticket.StudyInstanceUID))
+	names := make([]ledger.StudyID, 8)
+	var all sync.WaitGroup
+	for i := range names {
+		all.Go(func() {
+			ticket, err := w.source.Publish(t.Context(), w.ticket.StudyInstanceUID)
+			if err == nil {
+				_, err = ticket.Claim() // it stays until the study is claimed
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			names[i] = ticket.StudyID
+		})
+	}
+	all.Wait()
+	for _, name := range names {
+		if name != names[0] {
+			t.Errorf("published as %s and as %s", names[0], name)
+		}
+	}
+}
+
+// An owner and a grantee can make a decision dear, with thousands of grants that reach to nothing. A request pays for it
+// once, however often it names the document.
+func TestOneDecision(t *testing.T) {
+	w := newWorld(t, small)
+	south := newParty(t, "south")
+	w.allow(south, w.chain.now().Add(time.Hour), false)
+	requests := slices.Repeat([]xds.DocumentRequest{w.document(ledger.DocumentManifest)}, 100)
+	got, err := w.source.Retrieve(t.Context(), xua.Caller{Key: keys.Grantee{ID: south.id}, Tier: xua.TierA}, requests)
+	w.must(err)
+	defer got.Close()
+	if len(got.Documents) != len(requests) || w.chain.looked != 1 {
+		t.Errorf("%d documents after %d decisions, want %d after one", len(got.Documents), w.chain.looked, len(requests))
 	}
 }

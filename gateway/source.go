@@ -112,10 +112,19 @@ func (s *Source) Endpoints() ledger.Endpoints {
 func (s *Source) Retrieve(ctx context.Context, caller xua.Caller, requests []xds.DocumentRequest) (*xds.RetrieveResponse, error) {
 	verdicts := make([]verdict, len(requests))
 	err := s.config.Ledger.View(func(view *ledger.Snapshot) (err error) {
+		type asked struct{ repository, document string }
+		first := map[asked]int{} // a thousand times the same document is one decision
 		for i, r := range requests {
+			name := asked{r.RepositoryUniqueID, r.DocumentUniqueID}
+			if before, ok := first[name]; ok {
+				verdicts[i] = verdicts[before]
+				verdicts[i].request = r
+				continue
+			}
 			if verdicts[i], err = s.decide(view, caller, r); err != nil {
 				return err
 			}
+			first[name] = i
 		}
 		return nil
 	})

@@ -51,6 +51,8 @@ type chain struct {
 	height  int64
 	clock   time.Time
 	revoked map[ledger.Commitment]bool // seen, not final
+	ended   map[ledger.StudyID]bool    // in its present epoch, likewise
+	looked  int                        // how often a decision asked for a commitment
 }
 
 var _ gateway.Ledger = (*chain)(nil)
@@ -65,7 +67,7 @@ func newChain(t testing.TB, validators ...ed25519.PrivateKey) *chain {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	c := &chain{t: t, store: s, clock: time.Now().Truncate(time.Second), revoked: map[ledger.Commitment]bool{}}
+	c := &chain{t: t, store: s, clock: time.Now().Truncate(time.Second), revoked: map[ledger.Commitment]bool{}, ended: map[ledger.StudyID]bool{}}
 	c.payer = newParty(t, "payer")
 	params := ledger.DefaultParams()
 	params.WritesPerStudy, params.SavedWrites = 1_000_000, 10_000 // tests are in a hurry
@@ -135,16 +137,28 @@ func (c *chain) Submit(_ context.Context, raw []byte) error {
 func (c *chain) Revoked(_ ledger.StudyID, commitment ledger.Commitment) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.looked++
 	return c.revoked[commitment]
 }
 
-func (c *chain) RevokedAll(ledger.StudyID, uint64) bool { return false }
+func (c *chain) RevokedAll(study ledger.StudyID, _ uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended[study]
+}
 
 // see stands for a revocation that has reached the node and is not final.
 func (c *chain) see(commitment ledger.Commitment) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.revoked[commitment] = true
+}
+
+// seeAll stands for one of all grants of a study, or of all memberships of a group.
+func (c *chain) seeAll(study ledger.StudyID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended[study] = true
 }
 
 // sign sends a transaction of a key, which must be accepted.

@@ -73,21 +73,24 @@ func (n *Node) events(w http.ResponseWriter, r *http.Request) {
 // stream writes first, then what the subscriber is sent.
 func stream(w http.ResponseWriter, r *http.Request, s *subscriber, first []byte) {
 	control := http.NewResponseController(w)
-	write := func(b []byte) bool {
-		deadline := control.SetWriteDeadline(time.Now().Add(eventsWriteTimeout))
-		_, err := w.Write(b)
-		return errors.Join(deadline, err, control.Flush()) == nil
+	write := func(parts ...[]byte) bool {
+		err := control.SetWriteDeadline(time.Now().Add(eventsWriteTimeout))
+		for _, b := range parts {
+			_, failed := w.Write(b)
+			err = errors.Join(err, failed)
+		}
+		return errors.Join(err, control.Flush()) == nil
 	}
 	heartbeat := time.NewTicker(eventsHeartbeat)
 	defer heartbeat.Stop()
-	for ok := write(append([]byte(": welcome\n\n"), first...)); ok; {
+	for ok := write([]byte(": welcome\n\n"), first); ok; {
 		select {
-		case frame, open := <-s.frames:
+		case frames, open := <-s.frames:
 			if !open {
 				write(s.farewell())
 				return
 			}
-			ok = write(frame)
+			ok = write(frames...)
 		case <-heartbeat.C:
 			ok = write([]byte(":\n\n"))
 		case <-r.Context().Done(): // the client has gone, or the node stops

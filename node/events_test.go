@@ -2,6 +2,7 @@ package node
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -170,9 +171,10 @@ func TestSlow(t *testing.T) {
 		<-fast.frames
 	}
 	n := 0
-	for frame := range s.frames {
-		if n++; strings.Count(string(frame), "event: study") != 1 || strings.Count(string(frame), "event: block") != 1 {
-			t.Fatalf("got %q", frame)
+	for frames := range s.frames {
+		got := string(bytes.Join(frames, nil))
+		if n++; strings.Count(got, "event: study") != 1 || strings.Count(got, "event: block") != 1 {
+			t.Fatalf("got %q", got)
 		}
 	}
 	if n != maxQueued || !s.slow || !strings.Contains(string(s.farewell()), client.CodeTooSlow) {
@@ -201,6 +203,27 @@ func TestSlow(t *testing.T) {
 	h.close()
 	if _, _, ok := h.join(from, nil); ok || len(h.all) != 0 {
 		t.Error("joined after the end")
+	}
+}
+
+// TestShared lets many read nothing: what waits for them is there once.
+func TestShared(t *testing.T) {
+	h := newHub()
+	id := ledger.StudyID{1}
+	var all []*subscriber
+	for i := range 2 {
+		s, _, _ := h.join(netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 32), []ledger.StudyID{id})
+		all = append(all, s)
+	}
+	h.block(client.Block{Height: 1}, []client.Event{{Study: id}, {Study: id}})
+	a, b := <-all[0].frames, <-all[1].frames
+	if len(a) != 3 || len(b) != 3 {
+		t.Fatalf("got %d and %d frames, want 3", len(a), len(b))
+	}
+	for i := range a {
+		if &a[i][0] != &b[i][0] {
+			t.Errorf("frame %d was copied", i)
+		}
 	}
 }
 

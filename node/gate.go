@@ -19,19 +19,20 @@ type gate struct {
 	interval time.Duration // refills one request of an address
 	depth    time.Duration // refills all that it can save up
 	proxies  []netip.Prefix
-	slots    chan struct{} // a token for each request that is being answered
 
 	mu          sync.Mutex
 	connections map[netip.Prefix]int
 	connected   int
+	requests    map[netip.Prefix]int // that are being answered
+	answering   int
 	spent       map[netip.Prefix]time.Time // until when an address has used up its requests
 }
 
 func newGate(rate int, proxies []netip.Prefix) *gate {
 	interval := time.Second / time.Duration(cmp.Or(rate, defaultRate))
 	return &gate{
-		interval: interval, depth: burstSeconds * time.Second, proxies: proxies, slots: make(chan struct{}, maxRequests),
-		connections: map[netip.Prefix]int{}, spent: map[netip.Prefix]time.Time{},
+		interval: interval, depth: burstSeconds * time.Second, proxies: proxies,
+		connections: map[netip.Prefix]int{}, requests: map[netip.Prefix]int{}, spent: map[netip.Prefix]time.Time{},
 	}
 }
 
@@ -72,7 +73,8 @@ func network(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// take takes n requests of an address. If it has none left, it returns after how long it has.
+// take takes n requests of an address, or all that it can save up if that is less. If it has too few left, it returns
+// after how long it has enough.
 func (g *gate) take(from netip.Prefix, n int, now time.Time) (wait time.Duration, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -86,7 +88,7 @@ func (g *gate) take(from netip.Prefix, n int, now time.Time) (wait time.Duration
 	if spent.Before(now) {
 		spent = now
 	}
-	spent = spent.Add(time.Duration(n) * g.interval)
+	spent = spent.Add(min(time.Duration(n)*g.interval, g.depth))
 	if wait = spent.Sub(now) - g.depth; wait > 0 {
 		return wait, false
 	}
@@ -127,26 +129,55 @@ func (g *gate) connection(c net.Conn, state http.ConnState) {
 	}
 }
 
-// guard lets a request through to h, or refuses it. A long one holds no slot: it has a bound of its own.
+// charge takes n requests of the address that a request comes from, or refuses it.
+func (g *gate) charge(w http.ResponseWriter, r *http.Request, n int) bool {
+	wait, ok := g.take(g.address(r), n, time.Now())
+	if !ok {
+		w.Header().Del("ETag")
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		refuse(w, http.StatusTooManyRequests, client.CodeTooMany, "too many requests from this address: wait as Retry-After says, and ask less often")
+	}
+	return ok
+}
+
+// enter counts a request that is to be answered, until leave, or says that there are too many.
+func (g *gate) enter(from netip.Prefix) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.answering >= maxRequests || g.requests[from] >= maxRequestsEach {
+		return false
+	}
+	g.answering++
+	g.requests[from]++
+	return true
+}
+
+func (g *gate) leave(from netip.Prefix) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.answering--
+	if g.requests[from]--; g.requests[from] == 0 {
+		delete(g.requests, from)
+	}
+}
+
+// guard lets a request through to h, or refuses it. A long one is not counted: it has a bound of its own.
 func (g *gate) guard(long bool, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		cost := 1
 		if r.URL.Query().Has("prove") || r.URL.Path == pathProve {
 			cost = proofCost
 		}
-		if wait, ok := g.take(g.address(r), cost, time.Now()); !ok {
-			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-			refuse(w, http.StatusTooManyRequests, client.CodeTooMany, "too many requests from this address: wait as Retry-After says, and ask less often")
+		if !g.charge(w, r, cost) {
 			return
 		}
 		if !long {
-			select {
-			case g.slots <- struct{}{}:
-				defer func() { <-g.slots }()
-			default:
-				busy(w, "this node answers too many requests at the moment: try again in a second, or another node")
+			from := g.address(r)
+			if !g.enter(from) {
+				busy(w, "this node answers too many requests at the moment, in all or of this address: try again in a second, or another node")
 				return
 			}
+			defer g.leave(from)
 		}
 		h(w, r)
 	}

@@ -108,20 +108,45 @@ func TestGuard(t *testing.T) {
 	}
 
 	g = newGate(1000, nil)
-	for range maxRequests {
-		g.slots <- struct{}{}
+	here := g.address(httptest.NewRequest("GET", "/", nil))
+	if !g.enter(here) {
+		t.Fatal("the first request is refused")
+	}
+	for i := range maxRequests - 1 {
+		if !g.enter(prefix(i)) {
+			t.Fatalf("request %d of %d is refused", i+2, maxRequests)
+		}
 	}
 	if w := ask(g.guard(false, ok), "/"); w.Code != 503 || w.Header().Get("Retry-After") == "" {
-		t.Errorf("no slot: got %d", w.Code)
+		t.Errorf("too many requests: got %d", w.Code)
 	}
 	if w := ask(g.guard(true, ok), "/"); w.Code != 200 {
-		t.Errorf("a long request needs no slot: got %d", w.Code)
+		t.Errorf("a long request does not count: got %d", w.Code)
 	}
-	<-g.slots
+	for i := range maxRequests - 1 {
+		g.leave(prefix(i))
+	}
+	for range maxRequestsEach - 1 {
+		g.enter(here)
+	}
+	if w := ask(g.guard(false, ok), "/"); w.Code != 503 {
+		t.Errorf("too many requests of one address: got %d", w.Code)
+	}
+	if !g.enter(prefix(1)) {
+		t.Error("one address takes the place of others")
+	}
+	g.leave(prefix(1))
+	g.leave(here)
 	for range 2 {
 		if w := ask(g.guard(false, ok), "/"); w.Code != 200 {
-			t.Errorf("a slot: got %d", w.Code)
+			t.Errorf("a place: got %d", w.Code)
 		}
+	}
+	for range maxRequestsEach - 1 {
+		g.leave(here)
+	}
+	if g.answering != 0 || len(g.requests) != 0 {
+		t.Errorf("%d requests are left", g.answering)
 	}
 }
 
@@ -218,5 +243,91 @@ func TestOrigins(t *testing.T) {
 	}
 	if err := (origins{"*", wallet, "http://localhost:8080"}).validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSlowBodies sends from one address as many requests as it may have connections, each of which takes its time.
+func TestSlowBodies(t *testing.T) {
+	w := newWorld(t, 1)
+	n, _ := w.start(0)
+	w.ready(w.client(0), 0)
+	for range 2 * maxRequestsEach {
+		c, err := net.Dial("tcp", n.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "POST /v1/studies/%064x/history HTTP/1.1\r\nHost: node\r\nContent-Type: application/cbor\r\nContent-Length: 100\r\n\r\n", 1)
+	}
+	eventually(t, "one address has all that it may", func() bool {
+		n.gate.mu.Lock()
+		defer n.gate.mu.Unlock()
+		return n.gate.answering == maxRequestsEach
+	})
+	if !n.gate.enter(netip.MustParsePrefix("192.0.2.1/32")) {
+		t.Error("another address is refused")
+	}
+}
+
+// TestCosts asks for what is dear to answer.
+func TestCosts(t *testing.T) {
+	w := newWorld(t, 1)
+	w.configs[0].Rate = 10
+	n, _ := w.start(0)
+	w.ready(w.client(0), 0)
+	eventually(t, "there are two blocks", func() bool { return n.Status().Height > 2 })
+	ask := func(path string) int {
+		t.Helper()
+		n.gate.mu.Lock()
+		clear(n.gate.spent)
+		n.gate.mu.Unlock()
+		r, err := http.Get("http://" + n.Addr().String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != 200 && r.StatusCode != 404 {
+			t.Fatalf("%s: %d", path, r.StatusCode)
+		}
+		n.gate.mu.Lock()
+		defer n.gate.mu.Unlock()
+		for _, spent := range n.gate.spent {
+			return int((time.Until(spent) + n.gate.interval - 1) / n.gate.interval)
+		}
+		return 0
+	}
+	for _, test := range []struct {
+		path  string
+		least int
+	}{
+		{"/v1/status", 1},
+		{"/v1/params?prove=1", proofCost},
+		{"/v1/light-blocks?from=1&to=2", 2},
+		{"/v1/light-blocks?from=1&to=40", 40},
+	} {
+		if got := ask(test.path); got > test.least || got < test.least-1 { // a little comes back meanwhile
+			t.Errorf("%s costs %d, want %d", test.path, got, test.least)
+		}
+	}
+
+	for count, want := range map[int]int{1: 0, maxProvedKeys: 0, 3 * maxProvedKeys: 2 * proofCost} { // besides what guard takes
+		n.gate = newGate(10, nil)
+		snap, err := n.snapshot(true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all [][]byte
+		for i := range count {
+			all = append(all, []byte{5, byte(i)})
+		}
+		answered := httptest.NewRecorder()
+		n.prove(answered, httptest.NewRequest("GET", "/", nil), snap, all, true, nil)
+		got := n.gate.spent[netip.MustParsePrefix("192.0.2.1/32")]
+		if least := time.Until(got); answered.Code != 200 || least > time.Duration(want)*n.gate.interval || want > 0 && least < time.Duration(want-2)*n.gate.interval {
+			t.Errorf("proofs of %d keys: %d, used %v, want %d requests", count, answered.Code, least, want)
+		}
+		if err := snap.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -23,8 +23,8 @@ type hub struct {
 type subscriber struct {
 	address netip.Prefix
 	studies []ledger.StudyID
-	frames  chan []byte // closed when the stream is to end
-	slow    bool        // why; to be read once frames is closed
+	frames  chan [][]byte // of one block each, shared by all subscribers; closed when the stream is to end
+	slow    bool          // why; to be read once frames is closed
 }
 
 func newHub() *hub {
@@ -38,7 +38,7 @@ func (h *hub) join(address netip.Prefix, studies []ledger.StudyID) (s *subscribe
 	if h.shut || len(h.all) >= maxSubscribers || h.from[address] >= maxSubscribersEach {
 		return nil, 0, false
 	}
-	s = &subscriber{address: address, studies: studies, frames: make(chan []byte, maxQueued)}
+	s = &subscriber{address: address, studies: studies, frames: make(chan [][]byte, maxQueued)}
 	h.all[s] = true
 	h.from[address]++
 	for _, id := range studies {
@@ -79,22 +79,18 @@ func (h *hub) block(b client.Block, events []client.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.height = b.Height
-	mine := map[*subscriber][]byte{}
+	mine := map[*subscriber][][]byte{}
 	for _, e := range events {
 		var study []byte // made once for all who watch it
 		for s := range h.by[e.Study] {
 			if study == nil {
 				study = frameOf(eventStudy, 0, e)
 			}
-			mine[s] = append(mine[s], study...)
+			mine[s] = append(mine[s], study)
 		}
 	}
 	for s := range h.all {
-		if before := mine[s]; before != nil {
-			h.send(s, append(before, frame...))
-		} else {
-			h.send(s, frame)
-		}
+		h.send(s, append(mine[s], frame))
 	}
 }
 
@@ -107,13 +103,13 @@ func (h *hub) seen(e client.Event) {
 	}
 	frame := frameOf(eventSeen, 0, e)
 	for s := range h.by[e.Study] {
-		h.send(s, frame)
+		h.send(s, [][]byte{frame})
 	}
 }
 
-func (h *hub) send(s *subscriber, frame []byte) {
+func (h *hub) send(s *subscriber, frames [][]byte) {
 	select {
-	case s.frames <- frame:
+	case s.frames <- frames:
 	default:
 		s.slow = true
 		h.drop(s)

@@ -41,8 +41,10 @@ const (
 	maxConnections     = 2048
 	maxConnectionsEach = 256
 
-	// maxRequests bounds the requests that are being answered, without those that wait for finality or events.
-	maxRequests = 256
+	// maxRequests and maxRequestsEach bound the requests that are being answered, without those that wait for finality
+	// or events. Whoever sends a body or takes an answer slowly holds one for a minute.
+	maxRequests     = 256
+	maxRequestsEach = 32
 
 	// maxWaits bounds the requests that wait for finality. Each holds a connection and a goroutine.
 	maxWaits = 1024
@@ -52,7 +54,8 @@ const (
 	defaultRate  = 100
 	burstSeconds = 5
 
-	// proofCost is what a request for proofs counts: each key costs some ten reads.
+	// proofCost is what a request for proofs counts, and again each maxProvedKeys keys of a list: each key costs some ten
+	// reads. A light block counts as a request: each vote in it is verified.
 	proofCost = 5
 
 	// maxAddresses bounds the addresses whose rate is remembered, 100 bytes each. Beyond, all new ones share one.

@@ -219,3 +219,32 @@ func TestETag(t *testing.T) {
 		t.Errorf("absent: got %d with ETag %q", a.status, a.header.Get("ETag"))
 	}
 }
+
+// TestOddKeys asks for proofs of keys that no state has: they are absent, and shown to be. The head has no proof.
+func TestOddKeys(t *testing.T) {
+	w := newWorld(t, 1)
+	n, _ := w.start(0)
+	c := w.client(0)
+	w.ready(c, 0)
+	eventually(t, "there are two blocks", func() bool { return n.Status().Height > 1 })
+	v := w.verifier(c)
+	for key, present := range map[string]bool{
+		"\x01params": true, "\x01": false, "\x01param": false, "\x01params\x00": false, "\x05abc": false, "\x00": false, "\xf0": false,
+		"\xff\x01": false, strings.Repeat("\x06", light.MaxKeyBytes): false,
+	} {
+		bundle, err := c.Prove(t.Context(), []byte(key))
+		if err != nil {
+			t.Errorf("%x: %v", key, err)
+			continue
+		}
+		if err := v.Verify(t.Context(), bundle, time.Now()); err != nil || (bundle.Entries[0].Value != nil) != present {
+			t.Errorf("%x: present %t, want %t; %v", key, bundle.Entries[0].Value != nil, present, err)
+		}
+	}
+	var refused *client.Error
+	for _, key := range []string{string(headKey), strings.Repeat("\x06", light.MaxKeyBytes+1)} {
+		if _, err := c.Prove(t.Context(), []byte(key)); !errors.As(err, &refused) || refused.Code != client.CodeBadRequest {
+			t.Errorf("%x: %v, want %s", key, err, client.CodeBadRequest)
+		}
+	}
+}

@@ -1,10 +1,12 @@
 package node
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"strconv"
 
+	"collimate/ledger"
 	"collimate/ledger/light"
 	"collimate/ledger/store"
 	"collimate/node/client"
@@ -12,6 +14,9 @@ import (
 
 // pathProve is the path of proofs of state keys.
 const pathProve = "/v1/prove"
+
+// headKey is that of the one record beside the app hash. ledger-spec 4.1
+var headKey, _ = ledger.HeadEntry(ledger.Head{})
 
 // proveKeys answers with the proofs of state keys, present or absent.
 func (n *Node) proveKeys(w http.ResponseWriter, r *http.Request) {
@@ -27,6 +32,10 @@ func (n *Node) proveKeys(w http.ResponseWriter, r *http.Request) {
 			n.fail(w, err)
 			return
 		}
+		if bytes.Equal(key, headKey) {
+			n.fail(w, requestError("the head record is not part of the app hash, so there is no proof of it: see /v1/status"))
+			return
+		}
 		keys = append(keys, key)
 	}
 	snap, err := n.snapshot(true)
@@ -35,11 +44,14 @@ func (n *Node) proveKeys(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer snap.Close()
-	n.prove(w, snap, keys, true, nil)
+	n.prove(w, r, snap, keys, true, nil)
 }
 
 // prove answers with the proofs of keys, alone or beside what was found under them.
-func (n *Node) prove(w http.ResponseWriter, snap *store.Snapshot, keys [][]byte, alone bool, found any) {
+func (n *Node) prove(w http.ResponseWriter, r *http.Request, snap *store.Snapshot, keys [][]byte, alone bool, found any) {
+	if more := len(keys) / (maxProvedKeys + 1); more > 0 && !n.gate.charge(w, r, more*proofCost) {
+		return
+	}
 	bundle, err := n.bundle(snap, keys)
 	if err != nil {
 		w.Header().Del("ETag")
@@ -101,6 +113,9 @@ func (n *Node) lightBlocks(w http.ResponseWriter, r *http.Request) {
 	}
 	if to < from || to-from >= maxLightBlocks {
 		n.fail(w, requestError(fmt.Sprintf("a range has 1 to %d blocks", maxLightBlocks)))
+		return
+	}
+	if more := int(to - from); more > 0 && !n.gate.charge(w, r, more) { // the first is charged already
 		return
 	}
 	n.lightBlocksFrom(w, from, to)

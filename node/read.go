@@ -61,7 +61,7 @@ func (n *Node) answering(read reading, shape func(any, *view) any) http.HandlerF
 			answer(w, http.StatusOK, found)
 			return
 		}
-		n.prove(w, snap, v.keys, o.binary, found)
+		n.prove(w, r, snap, v.keys, o.binary, found)
 	}
 }
 

@@ -138,11 +138,11 @@ func (c *Catalog) Studies() ([]Study, error) {
 
 // Erase removes a study, its documents and its openings, and rewrites the files that held them, so that the salt is on
 // the disk no more when it returns: from then on nobody but the owner can tell which study the ledger's entry stands
-// for. Erasing what is not there does nothing.
+// for. Erasing what is not there does the latter alone: that of an Erase which was interrupted.
 func (c *Catalog) Erase(ctx context.Context, studyInstanceUID string) error {
 	study, err := c.Study(studyInstanceUID)
 	if errors.Is(err, ErrNotFound) {
-		return nil
+		return c.purge(ctx)
 	}
 	if err != nil {
 		return err

@@ -23,6 +23,8 @@ func (a AllowAccess) canonical() Body { return a }
 
 func (a AllowAccess) validate() error {
 	switch {
+	case a.Commitment == Commitment{}:
+		return outOfBounds("the commitment is zero, which no opening gives")
 	case a.NotAfter <= 0:
 		return outOfBounds("the grant has no end, or one before 1970")
 	case a.Scope == 0 || a.Scope > ScopeAll:

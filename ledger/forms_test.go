@@ -57,6 +57,21 @@ func badForms(t testing.TB) map[string]badForm {
 	define("an OID twice", func(d *ledger.DefineSource) { d.OIDs = []string{"1.2.3", "1.2.3"} })
 	define("an OID that is none", func(d *ledger.DefineSource) { d.OIDs = []string{"1.2.03"} })
 	define("an alias as OID", func(d *ledger.DefineSource) { d.OIDs = []string{idOf("south").Alias()} })
+	for _, oid := range []string{"1.2." + strings.Repeat("1", 61), "1.40", "0.40.1", "3.1", "1", "1.2."} {
+		define("OID "+oid, func(d *ledger.DefineSource) { d.OIDs = []string{oid} })
+	}
+	for _, url := range []string{
+		"https://a:65536", "https://a:01", "https://a:", "https://", "https://a\\b", "https://u@a/", "https://a/%g0", "https://a/%1",
+		"HTTPS://a", "https://a/ ", "https://[::1", "https://a/\u00fc",
+	} {
+		define("URL "+url, func(d *ledger.DefineSource) { d.Endpoints.ITI43 = url })
+	}
+	long := strings.Repeat("z", 64)
+	for _, peer := range []string{
+		"0@a:1", "O@a:1", "I@a:1", "l@a:1", "@a:1", "z" + long + "@a:1", long + "@" + strings.Repeat("a", 254) + ":1", "z@a:65536", "z@a:1/",
+	} {
+		define("peer "+peer, func(d *ledger.DefineSource) { d.Peer = peer })
+	}
 	define("a peer without port", func(d *ledger.DefineSource) { d.Peer = "12D3Koo@north.example" })
 	define("17 groups", func(d *ledger.DefineSource) { d.EmergencyGroups = groups(ledger.MaxGroups + 1) })
 	define("groups in another order", func(d *ledger.DefineSource) { d.EmergencyGroups = []ledger.StudyID{{2}, {1}} })
@@ -94,6 +109,38 @@ func badForms(t testing.TB) map[string]badForm {
 		otherS(key.Params().N, body.Proof)
 		*r = body
 	})
+	rotate("a proof with r 0", ledger.CodeBadSignature, func(r *ledger.RotateKey) {
+		body, err := ledger.NewRotateKey(nil, testChain, source("north"), 2, scalarKey(t, elliptic.P256()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(body.Proof[:32])
+		*r = body
+	})
+	rotate("a proof with s 0", ledger.CodeBadSignature, func(r *ledger.RotateKey) {
+		body, err := ledger.NewRotateKey(nil, testChain, source("north"), 2, scalarKey(t, elliptic.P256()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(body.Proof[32:])
+		*r = body
+	})
+	rotate("a proof with r of the order", ledger.CodeBadSignature, func(r *ledger.RotateKey) {
+		key := scalarKey(t, elliptic.P256())
+		body, err := ledger.NewRotateKey(nil, testChain, source("north"), 2, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key.Params().N.FillBytes(body.Proof[:32])
+		*r = body
+	})
+	rotate("a proof with the order added", ledger.CodeBadSignature, func(r *ledger.RotateKey) { r.Proof = addOrder(r.Proof) })
+	rotate("a proof of the modulus", ledger.CodeBadSignature, func(r *ledger.RotateKey) {
+		r.SPKI, r.Proof = rsaSPKI(oidRSA, rsaKey().N, exponent, derNull), rsaKey().N.Bytes()
+	})
+	for name, spki := range oddKeys() {
+		rotate(name, ledger.CodeUnsupportedKey, func(r *ledger.RotateKey) { r.SPKI = spki })
+	}
 	for name, spki := range weakEd25519() {
 		rotate("Ed25519, "+name, ledger.CodeUnsupportedKey, func(r *ledger.RotateKey) { r.SPKI = spki })
 	}
@@ -114,6 +161,7 @@ func badForms(t testing.TB) map[string]badForm {
 	set("none", func(s *ledger.SetParams) { s.Params = ledger.Params{} })
 	set("one below its limit", func(s *ledger.SetParams) { s.Params.SavedWrites = 1 })
 	set("one above its limit", func(s *ledger.SetParams) { s.Params.AbsenceForfeit = 1001 })
+	set("a short window of absences", func(s *ledger.SetParams) { s.Params.AbsenceWindow = 59 })
 	set("65 payers", func(s *ledger.SetParams) {
 		for i := range ledger.MaxPayers + 1 {
 			s.Payers = append(s.Payers, ledger.PayerUnits{Payer: keys.Payer{ID: keys.ID{byte(i + 1)}}})

@@ -14,7 +14,6 @@ import (
 	"errors"
 	"maps"
 	"math/big"
-	"slices"
 	"testing"
 
 	"github.com/fxamacker/cbor/v2"
@@ -130,13 +129,33 @@ func (m message) bytes(t testing.TB) []byte {
 // not for a signature that no longer holds.
 func (m message) resign(t testing.TB, key ed25519.PrivateKey) []byte {
 	t.Helper()
+	m.Signature = ed25519.Sign(key, m.signed(t))
+	return m.bytes(t)
+}
+
+// signed returns what a signature is over.
+func (m message) signed(t testing.TB) []byte {
+	t.Helper()
 	aad := "collimate/tx/v1\x00" + testChain
 	b, err := cbor.Marshal([]any{"Signature1", m.Protected, []byte(aad), m.Payload})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Signature = ed25519.Sign(key, b)
-	return m.bytes(t)
+	return b
+}
+
+// coreHeader encodes a protected header.
+func coreHeader(t testing.TB, h map[any]any) []byte {
+	t.Helper()
+	mode, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := mode.Marshal(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // scalarKey returns the ECDSA key with a fixed private scalar.
@@ -189,14 +208,7 @@ func TestSignatureForm(t *testing.T) {
 				forms["the modulus added"] = s.Bytes()
 			}
 		case ed25519.PrivateKey:
-			// s + L, where L is the order of the base point. RFC 8032 section 5.1
-			l, _ := new(big.Int).SetString("27742317777372353535851937790883648493", 10)
-			l.Add(l, new(big.Int).Lsh(big.NewInt(1), 252))
-			s := bytes.Clone(good[32:])
-			slices.Reverse(s)
-			twin := l.Add(l, new(big.Int).SetBytes(s)).FillBytes(make([]byte, 32))
-			slices.Reverse(twin)
-			forms["the order added"] = append(bytes.Clone(good[:32]), twin...)
+			forms["the order added"] = addOrder(good)
 		}
 		for form, signature := range forms {
 			m := open(t, raw)
@@ -321,17 +333,7 @@ func badEnvelopes(t testing.TB) map[string]bad {
 	if err != nil {
 		t.Fatal(err)
 	}
-	header := func(h map[any]any) []byte {
-		mode, err := cbor.CoreDetEncOptions().EncMode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := mode.Marshal(h)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
+	header := func(h map[any]any) []byte { return coreHeader(t, h) }
 	protected := func(p []byte) []byte {
 		m := good
 		m.Protected = p
@@ -348,6 +350,16 @@ func badEnvelopes(t testing.TB) map[string]bad {
 	weakKeys := map[string]bad{}
 	for name, spki := range weakEd25519() {
 		weakKeys["signer's key of "+name] = bad{protected(header(map[any]any{1: -8, -65537: spki})), ledger.CodeUnsupportedKey}
+	}
+	for name, spki := range oddKeys() {
+		alg := -8
+		switch name[:3] {
+		case "RSA":
+			alg = -37
+		case "P-2":
+			alg = -7
+		}
+		weakKeys["signer's key: "+name] = bad{protected(header(map[any]any{1: alg, -65537: spki})), ledger.CodeUnsupportedKey}
 	}
 	unprotected := good
 	unprotected.Unprotected = header(map[any]any{4: []byte("kid")})
@@ -375,6 +387,7 @@ func badEnvelopes(t testing.TB) map[string]bad {
 		"key too long":         {protected(header(map[any]any{1: -8, -65537: make([]byte, 1101)})), ledger.CodeOutOfBounds},
 	}
 	maps.Copy(all, weakKeys)
+	maps.Copy(all, oddSignatures(t))
 	return all
 }
 

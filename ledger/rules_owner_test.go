@@ -22,13 +22,13 @@ import (
 //	cancel-recovery OWNER STUDY                        [epoch=N] [round=N]
 //	emergency MEMBER STUDY group=GROUP until=T         [blind=WORD]
 //
-//	seen STUDY GRANTEE|all                             [epoch=N] [group] [blind=WORD]
+//	seen STUDY GRANTEE|all                             [epoch=N] [group] [blind=WORD] [of=STUDY]
 //	retrieve REQUESTER STUDY                           [source=NAME] [unopened] [blinds=(WORD,...)] [scope=N] [tier=N]
 //	                                                   [via=(GROUP[:BLIND[:MEMBERSHIP]],...)] [keys]
 //
 //	grants STUDY     guardians-of STUDY     recovery STUDY     emergencies STUDY       records
 //
-// "seen" is a revocation that is not final. "retrieve" has an opening with the blind "" unless it says otherwise.
+// "seen" is a revocation that is not final; "of" is the study whose commitment a revocation for another one names. "retrieve" has an opening with the blind "" unless it says otherwise.
 var ownerCommands = map[string]func(*script, *command) string{
 	"transfer": func(s *script, c *command) string {
 		return s.send(c, ledger.TransferStudy{Study: c.study(), Epoch: s.epoch(c), NewOwner: owner(c.word(2))})
@@ -81,7 +81,7 @@ var ownerCommands = map[string]func(*script, *command) string{
 		if seen.All {
 			seen.Epoch = c.count("epoch", or(study).Epoch)
 		} else {
-			seen.Commitment = c.commitment(c.word(1), c.word(0))
+			seen.Commitment = c.commitment(c.word(1), c.option("of", c.word(0)))
 		}
 		s.seen = append(s.seen, seen)
 		return "ok"

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
+	"collimate/keys"
 	"collimate/ledger"
 )
 
@@ -19,12 +21,15 @@ import (
 // the genesis. Parties, studies and keys are names; a transaction answers "ok" or the code of its refusal. What a
 // transaction has to repeat of the state (version, sequence, revision, epoch, round) is right by default.
 //
-//	genesis VALIDATOR... [payers=(NAME:UNITS,...)] [params=(NAME:N,...)] [chain=ID] [time=T]
-//	clock T                                            an empty block at a time
+//	genesis VALIDATOR... [payers=(NAME:UNITS,...)] [params=(NAME:N,...)] [chain=ID] [time=T] [weak]
+//	clock T                                            an empty block at a time, which may have a fraction
 //	blocks N                                           empty blocks
 //	absent VALIDATOR... [at=T]                         an empty block; they did not sign the one before
 //	equivocated VALIDATOR...                           an empty block; they voted twice
 //	full STUDY|VALIDATOR FIELD N                       sets a counter of a record, to come near a limit
+//	fill STUDY N [epoch=N]                             writes grant records of an epoch
+//	due N at=T                                         writes entries of recoveries that are no more
+//	head                                               writes the head record, as a node does
 //	replay KIND [first]                                the last (or first) transaction of a kind that stood
 //	drift D                                            how far this node's clock is ahead of chain time
 //
@@ -32,7 +37,7 @@ import (
 //	unbond PAYER -> SOURCE units=N [sequence=N]
 //	set-params PAYER [version=N] [height=N] [params=(NAME:N,...)] [payers=(NAME:UNITS,...)] [sequence=N]
 //	define-source KEY [oids=(...)] [validator=NAME] [proof-by=NAME] [host=NAME] [groups=(STUDY,...)]
-//	update-source KEY [source=NAME] [version=N] [host=NAME] [groups=(STUDY,...)]
+//	update-source KEY [source=NAME] [version=N] [host=NAME] [peer=PEER] [groups=(STUDY,...)]
 //	rotate-key KEY -> KEY [source=NAME] [version=N] [proof-by=KEY] [proof-version=N]
 //	unjail KEY [source=NAME] [jailing=N]
 //	anchor KEY from=T to=T [count=N]
@@ -77,7 +82,7 @@ type command struct {
 var commands = map[string]func(*script, *command) string{
 	"genesis": (*script).genesis,
 	"clock": func(s *script, c *command) string {
-		s.at.Time = testTime.Add(time.Duration(c.number(c.word(0))) * time.Second)
+		s.at.Time = testTime.Add(c.seconds(c.word(0)))
 		return s.empty(c, ledger.Observed{})
 	},
 	"blocks": func(s *script, c *command) string {
@@ -88,14 +93,34 @@ var commands = map[string]func(*script, *command) string{
 	},
 	"absent": func(s *script, c *command) string {
 		if at := c.option("at", ""); at != "" {
-			s.at.Time = testTime.Add(time.Duration(c.number(at)) * time.Second)
+			s.at.Time = testTime.Add(c.seconds(at))
 		}
 		return s.empty(c, ledger.Observed{Absent: validatorKeys(c.words)})
 	},
 	"equivocated": func(s *script, c *command) string {
 		return s.empty(c, ledger.Observed{Equivocated: validatorKeys(c.words)})
 	},
-	"full":   (*script).full,
+	"full": (*script).full,
+	"fill": func(s *script, c *command) string {
+		epoch := c.count("epoch", 0)
+		for i := range c.number(c.word(1)) {
+			commitment := named("fill", strconv.FormatUint(epoch, 10), strconv.FormatInt(i, 10))
+			s.put(ledger.KeyGrant(studyOf(c.word(0)), commitment), ledger.Encode(ledger.GrantRecord{Epoch: epoch, Granted: 1}))
+		}
+		return "ok"
+	},
+	"due": func(s *script, c *command) string {
+		for i := range c.number(c.word(0)) {
+			study := named("due", strconv.FormatInt(i, 10))
+			key := binary.BigEndian.AppendUint64([]byte{0x0b}, uint64(c.time("at")))
+			s.put(append(append(key, 2), study[:]...), []byte{0xa0})
+		}
+		return "ok"
+	},
+	"head": func(s *script, c *command) string {
+		s.put(ledger.HeadEntry(ledger.Head{Height: s.at.Height, Time: s.at.Time, AppHash: appHash(s.Overlay)}))
+		return "ok"
+	},
 	"replay": (*script).replay,
 	"drift": func(s *script, c *command) string {
 		s.drift = time.Duration(c.number(c.word(0))) * time.Second
@@ -112,7 +137,8 @@ var commands = map[string]func(*script, *command) string{
 	"define-source": (*script).defineSource,
 	"update-source": func(s *script, c *command) string {
 		return s.send(c, ledger.UpdateSource{
-			Version: s.version(c), Endpoints: endpointsOf(c.option("host", c.word(0))), EmergencyGroups: studies(c.options("groups")),
+			Version: s.version(c), Endpoints: endpointsOf(c.option("host", c.word(0))), Peer: c.option("peer", ""),
+			EmergencyGroups: studies(c.options("groups")),
 		})
 	},
 	"rotate-key": (*script).rotateKey,
@@ -184,7 +210,10 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 func (s *script) genesis(c *command) string {
 	g := genesisOf(c.words...)
 	g.ChainID = c.option("chain", testChain)
-	g.Time = testTime.Add(time.Duration(c.number(c.option("time", "0"))) * time.Second)
+	g.Time = testTime.Add(c.seconds(c.option("time", "0")))
+	if c.HasArg("weak") {
+		g.Validators = append(g.Validators, [32]byte{}) // a point of order 4
+	}
 	if c.HasArg("payers") {
 		g.Payers = c.payers()
 	}
@@ -306,10 +335,14 @@ func (s *script) full(c *command) string {
 	default:
 		c.Fatalf(c.t, "no such counter: %s", field)
 	}
-	value := ledger.Encode(record)
+	s.put(key, ledger.Encode(record))
+	return "ok"
+}
+
+// put writes a record as it is.
+func (s *script) put(key, value []byte) {
 	s.Set(key, value)
 	s.recorded.put(key, value)
-	return "ok"
 }
 
 func (s *script) setParams(c *command) string {
@@ -352,6 +385,9 @@ func (s *script) rotateKey(c *command) string {
 			c.t.Fatal(err)
 		}
 		body.Proof = other.Proof
+	}
+	if c.word(1) == "off-curve" {
+		body.SPKI = ed25519SPKI(offCurve)
 	}
 	body.Version = version
 	return s.send(c, body)
@@ -534,6 +570,16 @@ func (c *command) time(name string) ledger.Seconds {
 	return ledger.Seconds(testTime.Unix() + c.number(c.option(name, "0")))
 }
 
+// seconds returns a number of seconds, which may have a fraction.
+func (c *command) seconds(text string) time.Duration {
+	c.t.Helper()
+	d, err := time.ParseDuration(text + "s")
+	if err != nil {
+		c.Fatalf(c.t, "%q is no number of seconds", text)
+	}
+	return d
+}
+
 func (c *command) number(text string) int64 {
 	c.t.Helper()
 	n, err := strconv.ParseInt(text, 10, 64)
@@ -555,7 +601,11 @@ func (c *command) payers() (all []ledger.PayerUnits) {
 			}
 		}
 		for _, name := range names {
-			all = append(all, ledger.PayerUnits{Payer: payer(name), Units: uint64(c.number(units))})
+			who := payer(name)
+			if name == "nobody" {
+				who = keys.Payer{}
+			}
+			all = append(all, ledger.PayerUnits{Payer: who, Units: uint64(c.number(units))})
 		}
 	}
 	return all

@@ -10,8 +10,8 @@ import (
 )
 
 // Sign encodes and signs a body for one chain. It refuses a body that Parse would refuse. Lists whose order has
-// no meaning are put in order first. rand is what the key's own Sign asks for; with nil, ECDSA and Ed25519 sign
-// deterministically, and RSA may not be used.
+// no meaning are put in order first. rand is what the key's own Sign asks for; Ed25519, which always makes the
+// same signature, and ECDSA, which never does, take nil too.
 func Sign(rand io.Reader, chainID string, body Body, key crypto.Signer) ([]byte, error) {
 	pub := key.Public()
 	alg, err := algorithmOf(pub)

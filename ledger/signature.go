@@ -9,7 +9,9 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
+	"math"
 	"math/big"
+	"slices"
 
 	"github.com/veraison/go-cose"
 
@@ -29,6 +31,9 @@ func algorithmOf(pub crypto.PublicKey) (cose.Algorithm, error) {
 		}
 		return cose.AlgorithmES256, nil
 	case *rsa.PublicKey:
+		if k.N.Bit(0) == 0 || k.E < 3 || k.E%2 == 0 || k.E > math.MaxInt32 {
+			return 0, errors.New("an RSA modulus is odd, and its exponent odd and 3 to 2^31 - 1")
+		}
 		return cose.AlgorithmPS256, nil
 	case ed25519.PublicKey:
 		return cose.AlgorithmEdDSA, nil
@@ -59,8 +64,8 @@ func parseSPKI(der []byte) (crypto.PublicKey, cose.Algorithm, error) {
 
 // checkForm applies the acceptance rule that the algorithms leave open, so that nobody but the signer can change
 // the bytes, and with them the TxID, of a transaction. A signature has the length of its key, without added zeros;
-// and of the two ECDSA signatures (r, s) and (r, n-s) that anybody can turn into each other, it is the one with
-// s <= n/2. Ed25519 (RFC 8032, s < L) and PSS have no such twin. ledger-spec 3.5
+// its numbers are reduced; and of the two ECDSA signatures (r, s) and (r, n-s) that anybody can turn into each other,
+// it is the one with s <= n/2. ledger-spec 3.5
 func checkForm(pub crypto.PublicKey, sig []byte) error {
 	switch k := pub.(type) {
 	case *ecdsa.PublicKey:
@@ -68,16 +73,25 @@ func checkForm(pub crypto.PublicKey, sig []byte) error {
 		if len(sig) != 2*size {
 			return errors.New("an ECDSA signature is r and s in the length of the curve")
 		}
-		if s := new(big.Int).SetBytes(sig[size:]); s.Cmp(halfOrder(k.Curve)) > 0 {
-			return errors.New("the s of the ECDSA signature is above half the order")
+		r, s := new(big.Int).SetBytes(sig[:size]), new(big.Int).SetBytes(sig[size:])
+		if r.Sign() == 0 || r.Cmp(k.Curve.Params().N) >= 0 || s.Sign() == 0 || s.Cmp(halfOrder(k.Curve)) > 0 {
+			return errors.New("the r of an ECDSA signature is 1 to n-1, and its s 1 to half the order")
 		}
 	case *rsa.PublicKey:
 		if len(sig) != k.Size() {
 			return errors.New("an RSA signature has the length of the modulus")
 		}
+		if new(big.Int).SetBytes(sig).Cmp(k.N) >= 0 {
+			return errors.New("an RSA signature is less than the modulus")
+		}
 	case ed25519.PublicKey:
 		if len(sig) != ed25519.SignatureSize {
 			return errors.New("an Ed25519 signature has 64 bytes")
+		}
+		s := slices.Clone(sig[32:])
+		slices.Reverse(s)
+		if new(big.Int).SetBytes(s).Cmp(order25519) >= 0 {
+			return errors.New("the S of an Ed25519 signature is less than the order")
 		}
 	}
 	return nil
@@ -94,5 +108,8 @@ func normalise(pub crypto.PublicKey, sig []byte) {
 		s.Sub(k.Curve.Params().N, s).FillBytes(half)
 	}
 }
+
+// order25519 is L, the order of the base point of Ed25519. RFC 8032 section 5.1
+var order25519, _ = new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
 
 func halfOrder(c elliptic.Curve) *big.Int { return new(big.Int).Rsh(c.Params().N, 1) }

@@ -104,7 +104,6 @@ func constants(t *testing.T, name string, src []byte) map[string]string {
 // that shows it.
 func TestEveryCode(t *testing.T) {
 	elsewhere := map[ledger.ErrorCode]string{
-		ledger.CodeTooLarge:   "TestStrictDecoding",
 		ledger.CodeOtherChain: "TestMadeByHand",
 		ledger.CodeNoGenesis:  "TestBeforeGenesis",
 	}

@@ -47,6 +47,7 @@ func ownerBadForms() map[string]badForm {
 	all := map[string]badForm{}
 	for name, body := range map[string]ledger.Body{
 		"transfer-study: no new owner":               ledger.TransferStudy{Study: s1},
+		"allow-access: a zero commitment":            ledger.AllowAccess{Study: s1, NotAfter: 1, Scope: 1},
 		"allow-access: no end":                       ledger.AllowAccess{Study: s1, Commitment: c, Scope: 1},
 		"allow-access: an end before 1970":           ledger.AllowAccess{Study: s1, Commitment: c, NotAfter: -1, Scope: 1},
 		"allow-access: scope 0":                      ledger.AllowAccess{Study: s1, Commitment: c, NotAfter: 1},

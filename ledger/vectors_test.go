@@ -6,17 +6,18 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/fxamacker/cbor/v2"
@@ -52,9 +53,11 @@ type (
 		Documents        map[ledger.DocumentKind]string `json:"documents"`
 	}
 	commitmentVector struct {
+		Of         string   `json:"of"` // "grantee", "group" or "guardian", whose name key_id is; or "reason"
 		Blind      hexBytes `json:"blind"`
-		KeyID      hexBytes `json:"key_id"`
-		StudyID    hexBytes `json:"study_id"`
+		KeyID      hexBytes `json:"key_id,omitempty"`
+		StudyID    hexBytes `json:"study_id,omitempty"`
+		Text       string   `json:"text,omitempty"` // of a reason
 		Commitment hexBytes `json:"commitment"`
 	}
 	txVector struct {
@@ -176,15 +179,35 @@ func TestCommitmentVectors(t *testing.T) {
 	all := vectors(t, "commitments.json", func() (all []commitmentVector) {
 		for _, word := range []string{"1", "2"} {
 			blind, id, study := named("blind", word), idOf("south"), studyOf("s"+word)
-			c := ledger.NewCommitment(blind, keys.Grantee{ID: id}, study)
-			all = append(all, commitmentVector{blind[:], id[:], study[:], c[:]})
+			for _, of := range []string{"grantee", "group", "guardian"} {
+				c := commitmentOf(of, blind, id, study)
+				all = append(all, commitmentVector{Of: of, Blind: blind[:], KeyID: id[:], StudyID: study[:], Commitment: c[:]})
+			}
 		}
-		return all
+		blind, text := named("blind"), "Notfall, Brücke"
+		c := ledger.NewReason(blind, text)
+		return append(all, commitmentVector{Of: "reason", Blind: blind[:], Text: text, Commitment: c[:]})
 	})
 	for _, v := range all {
-		got := ledger.NewCommitment([32]byte(v.Blind), keys.Grantee{ID: keys.ID(v.KeyID)}, ledger.StudyID(v.StudyID))
-		equal(t, "commitment", got[:], v.Commitment)
+		if v.Of == "reason" {
+			got := ledger.NewReason([32]byte(v.Blind), v.Text)
+			equal(t, "commitment to a reason", got[:], v.Commitment)
+			continue
+		}
+		got := commitmentOf(v.Of, [32]byte(v.Blind), [32]byte(v.KeyID), [32]byte(v.StudyID))
+		equal(t, "commitment to a "+v.Of, got[:], v.Commitment)
 	}
+}
+
+// commitmentOf is the commitment to a grantee, a group or a guardian.
+func commitmentOf(what string, blind, name, study [32]byte) ledger.Commitment {
+	switch what {
+	case "group":
+		return ledger.NewGroupCommitment(blind, name, study)
+	case "guardian":
+		return ledger.NewGuardian(blind, keys.Guardian{ID: name}, study)
+	}
+	return ledger.NewCommitment(blind, keys.Grantee{ID: name}, study)
 }
 
 // sampleBodies has a body of each kind, in each of its forms.
@@ -196,6 +219,10 @@ func sampleBodies() map[string]ledger.Body {
 	full.EmergencyGroups = []ledger.StudyID{studyOf("g1"), studyOf("g2")}
 	bare := sourceBody("north")
 	bare.Endpoints.Openings = ""
+	odd := sourceBody("north")
+	odd.OIDs = []string{"0.39", "1.2." + strings.Repeat("1", 60), "2.25.1", "2.40"}
+	odd.Endpoints = ledger.Endpoints{ITI43: "https://a?", Openings: "https://[::1]:65535//%aF?/?", RAD69: "https://.:443/;=@"}
+	odd.Peer = strings.Repeat("z", 64) + "@" + strings.Repeat("a", 249) + ":65535"
 	north := source("north")
 	rotation, err := ledger.NewRotateKey(nil, testChain, north, 2, keyOf("north2"))
 	if err != nil {
@@ -204,6 +231,7 @@ func sampleBodies() map[string]ledger.Body {
 	all := map[string]ledger.Body{
 		"define-source":          full,
 		"define-source, least":   bare,
+		"define-source, odd":     odd,
 		"update-source":          ledger.UpdateSource{Version: 2, Endpoints: endpointsOf("other"), Peer: full.Peer, EmergencyGroups: full.EmergencyGroups},
 		"update-source, least":   ledger.UpdateSource{Version: 1 << 40, Endpoints: bare.Endpoints},
 		"rotate-key":             rotation,
@@ -229,6 +257,15 @@ func sampleBodies() map[string]ledger.Body {
 func TestTransactionVectors(t *testing.T) {
 	const file = "transactions.json"
 	all := vectors(t, file, func() (all []txVector) {
+		by := func(name string, body ledger.Body, key crypto.Signer) {
+			all = append(all, newTxVector(t, name, frozen(t, file, name, func() []byte {
+				raw, err := ledger.Sign(rand.Reader, testChain, body, key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return raw
+			})))
+		}
 		bodies := sampleBodies()
 		names := slices.Sorted(maps.Keys(bodies))
 		for _, name := range names {
@@ -241,18 +278,15 @@ func TestTransactionVectors(t *testing.T) {
 			all = append(all, v)
 		}
 		for _, name := range names {
-			raw, err := ledger.Sign(nil, testChain, bodies[name], scalarKey(t, elliptic.P256()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, newTxVector(t, name+", signed with P-256", raw))
+			by(name+", signed with P-256", bodies[name], scalarKey(t, elliptic.P256()))
 		}
-		raw, err := ledger.Sign(nil, testChain, allow(), scalarKey(t, elliptic.P384()))
-		if err != nil {
-			t.Fatal(err)
+		by("signed with P-384", allow(), scalarKey(t, elliptic.P384()))
+		for _, e := range []int64{3, 1<<31 - 1} {
+			name := fmt.Sprintf("signed with RSA-2048, exponent %d", e)
+			all = append(all, newTxVector(t, name, rsaSigned(t, rsaKeyOf(e), 32)))
 		}
-		all = append(all, newTxVector(t, "signed with P-384", raw))
-		return append(all, newTxVector(t, rsaVector, frozenRSA(t, file)))
+		by("signed with RSA-2048", allow(), rsaKey())
+		return all
 	})
 	for _, v := range all {
 		t.Run(v.Name, func(t *testing.T) {
@@ -277,33 +311,27 @@ func TestTransactionVectors(t *testing.T) {
 	}
 }
 
-const rsaVector = "signed with RSA-2048"
-
-// frozenRSA returns the RSA transaction that is in the file, since neither its key nor its signature can be made
-// twice; at first it makes one.
-func frozenRSA(t *testing.T, file string) []byte {
+// frozen returns the message of a name that is in a file of vectors, since most signatures are never made twice; at
+// first it makes one.
+func frozen(t *testing.T, file, name string, make func() []byte) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", "vectors", file))
-	if err == nil {
-		var all []txVector
-		if err := json.Unmarshal(b, &all); err != nil {
-			t.Fatal(err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return make()
+	}
+	var all []struct {
+		Name string
+		Raw  hexBytes
+	}
+	if err := errors.Join(err, json.Unmarshal(b, &all)); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range all {
+		if v.Name == name {
+			return v.Raw
 		}
-		if i := slices.IndexFunc(all, func(v txVector) bool { return v.Name == rsaVector }); i >= 0 {
-			return all[i].Raw
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
 	}
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := ledger.Sign(rand.Reader, testChain, allow(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
+	return make()
 }
 
 // newTxVector takes a transaction apart by its specification, not by the code under test.
@@ -321,8 +349,10 @@ func newTxVector(t testing.TB, name string, raw []byte) txVector {
 	return txVector{Name: name, ChainID: testChain, Signer: tx.Signer[:], TxID: tx.ID[:], Payload: m.Payload, Signed: signed, Raw: raw}
 }
 
+const invalidFile = "invalid.json"
+
 func TestInvalidVectors(t *testing.T) {
-	for _, v := range vectors(t, "invalid.json", func() []invalidVector { return invalidVectors(t) }) {
+	for _, v := range vectors(t, invalidFile, func() []invalidVector { return invalidVectors(t) }) {
 		t.Run(v.Name, func(t *testing.T) {
 			_, err := ledger.Parse(v.ChainID, v.Raw)
 			if got := ledger.CodeOf(err); got != v.Code {
@@ -335,13 +365,17 @@ func TestInvalidVectors(t *testing.T) {
 func invalidVectors(t *testing.T) (all []invalidVector) {
 	messages := badMessages(t)
 	for _, name := range slices.Sorted(maps.Keys(messages)) {
-		if m := messages[name]; m.want != ledger.CodeTooLarge { // 128 KiB that show nothing
-			all = append(all, invalidVector{name, testChain, m.want, m.raw})
+		if m := messages[name]; name != "too large" { // 128 KiB that show nothing which "one byte too large" does not
+			raw := frozen(t, invalidFile, name, func() []byte { return m.raw })
+			all = append(all, invalidVector{name, testChain, m.want, raw})
 		}
 	}
 	raw, err := ledger.Sign(nil, testChain, allow(), keyOf("p1"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(all, invalidVector{"another chain", "collimate-other", ledger.CodeBadSignature, raw})
+	return append(all,
+		invalidVector{"another chain", "collimate-other", ledger.CodeBadSignature, raw},
+		invalidVector{"a chain id that is none", "collimate test", ledger.CodeOutOfBounds, raw},
+		invalidVector{"a chain id of 51 characters", strings.Repeat("c", 51), ledger.CodeOutOfBounds, raw})
 }

@@ -419,6 +419,7 @@ const curves = {
   },
 };
 const ed25519Prefix = fromHex("302a300506032b6570032100");
+const order25519 = 2n ** 252n + 27742317777372353535851937790883648493n;
 /** The y of the points of order 1, 2, 4 and 8. */
 const smallOrder = [
   1n, 2n ** 255n - 20n, 0n, 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n,
@@ -434,7 +435,8 @@ const startsWith = (bytes, prefix) => bytes.length >= prefix.length && equal(byt
  */
 function parseKey(spki) {
   if (startsWith(spki, ed25519Prefix) && spki.length === 44 && isSoundEd25519(spki.subarray(12))) {
-    return { alg: -8n, key: { name: "Ed25519" }, with: { name: "Ed25519" }, isForm: (sig) => sig.length === 64 };
+    const isForm = (sig) => sig.length === 64 && toNumber(sig.slice(32).reverse()) < order25519;
+    return { alg: -8n, key: { name: "Ed25519" }, with: { name: "Ed25519" }, isForm };
   }
   for (const [namedCurve, c] of Object.entries(curves)) {
     if (!startsWith(spki, c.prefix)) continue;
@@ -444,16 +446,18 @@ function parseKey(spki) {
     if (!isPoint || (y * y - x * x * x + 3n * x - c.b) % c.p !== 0n) break;
     return {
       alg: c.alg, key: { name: "ECDSA", namedCurve }, with: { name: "ECDSA", hash: c.hash },
-      isForm: (sig) => sig.length === 2 * c.size && toNumber(sig.subarray(c.size)) <= c.n / 2n,
+      isForm: (sig) => {
+        const r = toNumber(sig.subarray(0, c.size)), s = toNumber(sig.subarray(c.size));
+        return sig.length === 2 * c.size && r > 0n && r < c.n && s > 0n && s <= c.n / 2n;
+      },
     };
   }
   const rsa = parseRSA(spki);
   if (rsa === undefined) refuse("unsupported-key", "not P-256, P-384, RSA of 2048 to 8192 bits or Ed25519 in its one encoding");
   const { n, e } = rsa, size = Math.ceil(n.toString(16).length / 2);
-  const isKey = n % 2n === 1n && e % 2n === 1n && e > 1n && e < 2n ** 31n; // others can sign nothing
   return {
     alg: -37n, key: { name: "RSA-PSS", hash: "SHA-256" }, with: { name: "RSA-PSS", saltLength: 32 },
-    isForm: (sig) => isKey && sig.length === size && toNumber(sig) < n,
+    isForm: (sig) => sig.length === size && toNumber(sig) < n,
   };
 }
 
@@ -489,7 +493,7 @@ function parseRSA(spki) {
   if (open(0x30) < 0) return undefined;
   const n = integer(), e = integer();
   const bits = n > 0n ? n.toString(2).length : 0;
-  if (bits < 2048 || bits > 8192 || e < 1n || e > maxInt64) return undefined;
+  if (bits < 2048 || bits > 8192 || n % 2n === 0n || e < 3n || e % 2n === 0n || e >= 2n ** 31n) return undefined;
   const der = (tag, ...parts) => {
     const body = concat(...parts), size = body.length;
     const length = size < 0x80 ? [size] : size < 0x100 ? [0x81, size] : [0x82, size >> 8, size & 255];
@@ -675,6 +679,7 @@ const kinds = {
       [4n, "notAfter", int], [5n, "scope", uint], [6n, "tier", uint],
     ),
     (b) => {
+      notZero(b.commitment, "commitment");
       if (b.notAfter <= 0n) outOfBounds("the grant has no end, or one before 1970");
       within(b.scope, 1n, 7n, "scope");
       within(b.tier, 0n, 3n, "tier");

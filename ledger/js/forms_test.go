@@ -156,7 +156,7 @@ func TestTexts(t *testing.T) {
 				at = what
 			}
 		}
-		body := map[int]any{1: urls, 2: oids, 3: make([]byte, 32), 4: make([]byte, 64), 5: at, 6: [][]byte{}}
+		body := map[int]any{1: urls, 2: oids, 3: []byte(signer.Public().(ed25519.PublicKey)), 4: make([]byte, 64), 5: at, 6: [][]byte{}}
 		messages[fmt.Sprintf("%d %q", i, what)] = message(t, -8, spki(t, signer.Public()), "define-source", body, nil)
 	}
 	if codes := compared(t, testChain, messages); codes[""] < 200 || codes[ledger.CodeOutOfBounds] < 200 || len(codes) > 2 {

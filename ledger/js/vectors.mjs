@@ -47,7 +47,9 @@ const files = {
     for (const [kind, oid] of Object.entries(v.documents)) same(kind, verify.documentUniqueID(id, kind), oid);
   },
   "commitments.json"(v) {
-    same("commitment", verify.commitment(fromHex(v.blind), fromHex(v.key_id), fromHex(v.study_id)), v.commitment);
+    const blind = fromHex(v.blind);
+    const of = { grantee: verify.commitment, group: verify.groupCommitment, guardian: verify.guardian }[v.of];
+    same("commitment", of ? of(blind, fromHex(v.key_id), fromHex(v.study_id)) : verify.reason(blind, v.text), v.commitment);
   },
   async "transactions.json"(v) {
     const raw = fromHex(v.raw);
@@ -152,7 +154,10 @@ async function verified(v) {
 }
 
 function trustedGenesis(g) {
+  const address = (o) => toHex(verify.sha256(o.key).subarray(0, 20));
   const validators = g.validators.map((o) => ({ key: fromHex(o.key), power: BigInt(o.power) }));
+  // The engine's order, whatever that of the genesis file is.
+  validators.sort((a, b) => (a.power === b.power ? (address(a) < address(b) ? -1 : 1) : a.power > b.power ? -1 : 1));
   return verify.trustGenesis(g.chain_id, BigInt(g.time), validators);
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 
 	"collimate/ledger"
 	"collimate/ledger/light"
+	"collimate/ledger/tree"
 )
 
 // The vectors are frozen, as those of package ledger. A new one is added by writing it here and running with -update
@@ -51,7 +53,7 @@ type (
 	genesisVector struct {
 		ChainID    string            `json:"chain_id"`
 		Time       int64             `json:"time,string"`
-		Validators []validatorVector `json:"validators"`
+		Validators []validatorVector `json:"validators"` // in any order, as in a genesis file
 	}
 	validatorVector struct {
 		Key   hexBytes `json:"key"`
@@ -80,7 +82,7 @@ func (v vector) trusted() (light.Trusted, error) {
 	for _, of := range v.Genesis.Validators {
 		validators = append(validators, light.Validator{Key: ledger.ValidatorKey(of.Key), Power: of.Power})
 	}
-	return light.TrustGenesis(v.Genesis.ChainID, time.Unix(0, v.Genesis.Time), validators)
+	return light.TrustGenesis(v.Genesis.ChainID, time.Unix(0, v.Genesis.Time), ordered(validators))
 }
 
 // verify returns what may be trusted afterwards, and the last block.
@@ -209,6 +211,28 @@ func newVectors(t *testing.T) (all []vector) {
 	add("1/3 exactly", six, 5, light.CodeNotTrusted, block(good(5, six, 2)))
 	add("5/8 of the power", heavy, 1, light.CodeNotEnoughPower, block(good(1, heavy, 1)))
 	add("6/8 of the power", heavy, 1, "", block(good(1, heavy, 2)))
+	add("a genesis in another order", set(7), 5, "", func(v *vector) {
+		slices.Reverse(v.Genesis.Validators)
+		v.Block = marshal(t, good(5, set(7), 6))
+	})
+	add("first block of a genesis in another order", set(7), 1, "", func(v *vector) {
+		slices.Reverse(v.Genesis.Validators)
+		v.Block = marshal(t, good(1, set(7), 6))
+	})
+	add("1/11 of the trusted power, most of the new", weighted(1, 10), 5, light.CodeNotTrusted, block(good(5, weighted(10, 1), 1)))
+	add("most of the trusted power, 3/11 of the new", weighted(10, 1), 5, light.CodeNotEnoughPower, block(good(5, weighted(3, 8), 1)))
+	add("3/11 of the trusted power, half of the new", weighted(3, 8), 5, light.CodeNotTrusted, block(good(5, weighted(10, 1, 9), 1)))
+	add("4/11 of the trusted power, a quarter of the new", weighted(4, 7), 5, "", func(v *vector) {
+		b := unsigned(5, weighted(10, 1, 30), weighted(10, 1, 30), named("state"))
+		for _, name := range []string{"v1", "v3"} {
+			at := slices.IndexFunc(b.Validators, func(of light.Validator) bool { return of.Key == publicKey(name) })
+			vote(b, at, keyOf(name))
+		}
+		v.Block = marshal(t, b)
+	})
+	add("a validator of small order that does not vote", append(set(4), light.Validator{Power: 1}), 5, "", func(v *vector) {
+		v.Block = marshal(t, good(5, append(set(4), light.Validator{Power: 1}), 4))
+	})
 	add("a later round, and many parts", four, 2, "", func(v *vector) {
 		b := unsigned(2, four, four, named("state"))
 		b.Commit.Round, b.Commit.PartsTotal, b.Header.Time = 3, 300, b.Header.Time+123456789
@@ -267,6 +291,16 @@ func newVectors(t *testing.T) (all []vector) {
 		b.Blocks = append([]light.Block{*good(30, four, 4)}, b.Blocks...)
 		v.Bundle = marshal(t, b)
 	})
+	chain := func(n int) func(*vector) { // of n blocks
+		one := set(1)
+		b := bundle(int64(n), one, 1)
+		for height := range n - 1 {
+			b.Blocks = slices.Insert(b.Blocks, height, *good(int64(height+1), one, 1))
+		}
+		return raw(marshal(t, b))
+	}
+	add("bundle of 16 blocks", set(1), 16, "", chain(light.MaxBlocks))
+	add("bundle of 17 blocks", set(1), 17, light.CodeOutOfBounds, chain(light.MaxBlocks+1))
 	many := state{}
 	for i := range 100_000 {
 		many["key "+strconv.Itoa(i)] = "value " + strconv.Itoa(i)
@@ -287,6 +321,20 @@ func newVectors(t *testing.T) (all []vector) {
 		l.change(b)
 		add(l.name, four, 9, light.CodeWrongProof, raw(marshal(t, b)))
 	}
+	entry := func(name string, want light.Code, change func(*light.Entry)) {
+		b := bundle(9, four, 4)
+		change(&b.Entries[1])
+		add(name, four, 9, want, raw(marshal(t, b)))
+	}
+	absent := func(n int) func(*light.Entry) {
+		return func(e *light.Entry) { *e = entries().prove(strings.Repeat("k", n)) }
+	}
+	entry("key of no bytes", light.CodeOutOfBounds, absent(0))
+	entry("key of 128 bytes", "", absent(light.MaxKeyBytes))
+	entry("key of 129 bytes", light.CodeOutOfBounds, absent(light.MaxKeyBytes+1))
+	entry("proof of no bytes", light.CodeOutOfBounds, func(e *light.Entry) { e.Proof = []byte{} })
+	entry("proof of 8320 bytes", light.CodeWrongProof, func(e *light.Entry) { e.Proof = make([]byte, tree.MaxProofBytes) })
+	entry("proof of 8321 bytes", light.CodeOutOfBounds, func(e *light.Entry) { e.Proof = make([]byte, tree.MaxProofBytes+1) })
 	b := marshal(t, bundle(9, four, 4))
 	add("trailing byte", four, 9, light.CodeMalformed, raw(append(bytes.Clone(b), 0)))
 	add("cut off", four, 9, light.CodeMalformed, raw(b[:len(b)-1]))

@@ -40,6 +40,8 @@ saml:               xmlsec xua
 
 # protocol
 soap/wss:           keys saml soap xmlsec xua
+xds/metadata:       xmlsec
+xds/query:          xds/metadata xmlsec
 xds:                soap soap/mtom wsdl xmlsec xua
 pacs/pdi:           dicom pacs
 pacs/fs:            dicom pacs
@@ -69,7 +71,7 @@ cmd/collimate:      *
 
 // pure lists the packages that compute and do nothing else: no network, no files, no log, no locks, no clock
 // and no randomness of their own.
-var pure = []string{"keys", "ledger", "ledger/light", "ledger/tree", "xds", "xua"}
+var pure = []string{"keys", "ledger", "ledger/light", "ledger/tree", "xds", "xds/metadata", "xds/query", "xua"}
 
 // impure lists what a pure package may not import.
 var impure = []string{"net", "net/http", "os", "log", "log/slog", "sync", "sync/atomic", "crypto/rand", "math/rand", "math/rand/v2", "syscall", "os/exec"}

@@ -67,6 +67,7 @@ func (w *network) snapshots(least int64, is ...int) (height int64) {
 
 // TestJoin lets a node join by a snapshot and by replay, and checks that it is a full member either way.
 func TestJoin(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	w := newNetwork(t, 4)
 	for _, m := range w.members {
 		m.config.SnapshotEvery = 4
@@ -387,6 +388,7 @@ func (w *network) archive(i int) (manifest, blocks []byte) {
 
 // TestHostileArchives joins a network with peers that lie about everything, beside one that does not.
 func TestHostileArchives(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	w := newNetwork(t, 4)
 	for _, m := range w.members {
 		m.config.SnapshotEvery = 4

@@ -102,6 +102,7 @@ func TestEquivocation(t *testing.T) {
 
 // TestAbsence: a validator that is away is counted, one that is there is not, and both alike on every node.
 func TestAbsence(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	w := newNetwork(t, 4)
 	params := ledger.DefaultParams()
 	params.AbsenceTime, params.AbsencesTolerated = 1, 2

@@ -135,6 +135,7 @@ func find(t *testing.T, db *pebble.DB, part []byte) []byte {
 
 // TestPrune keeps as few blocks as may be, verifies what is left from the oldest snapshot, and carries it over in a file.
 func TestPrune(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	w := newNetwork(t, 4)
 	for _, m := range w.members {
 		m.config.SnapshotEvery = 4

@@ -55,9 +55,10 @@ c14n: ## canonical forms of 50,000 random documents against libxml2
 scale: ## the ledger at 1 and 10 million records: minutes to an hour, and 10 GB of disk
 	COLLIMATE_RECORDS="1000000 10000000" go test -run '^$$' -bench Scale -benchtime 1x -timeout 120m ./ledger/store
 
-soak: ## a million operations against the model, 500 rounds of SIGKILL over four nodes: an hour or two
+soak: ## a million operations against the model, 500 rounds of SIGKILL over four nodes, 200 over a source: an hour or two
 	COLLIMATE_MODEL_OPS=1000000 go test -count=1 -run TestModel -timeout 120m -v ./ledger/model
 	COLLIMATE_SOAK_ROUNDS=500 go test -count=1 -run TestKillSoak -timeout 180m -v ./node
+	COLLIMATE_CRASH_ROUNDS=200 go test -count=1 -run TestPublishCrash -timeout 60m -v ./gateway
 
 FUZZTIME ?= 20s
 fuzz: ## run every fuzz target for FUZZTIME

@@ -24,6 +24,7 @@ const picture = `
 # ground: bytes <-> values
 keys:               -
 keys/keystore:      keys
+detcbor:            -
 xmlsec:             -
 dicom:              -
 dicom/phantom:      dicom
@@ -33,7 +34,8 @@ soap/mtom:          -
 
 # shape: the vocabulary of one standard each
 soap:               soap/mtom xmlsec
-ledger:             keys
+ledger:             detcbor keys
+ledger/vectortest:  -
 pacs:               -
 atna:               -
 saml:               xmlsec xua
@@ -42,27 +44,33 @@ saml:               xmlsec xua
 soap/wss:           keys saml soap xmlsec xua
 xds/metadata:       xmlsec
 xds/query:          xds/metadata xmlsec
-xds:                soap soap/mtom wsdl xmlsec xua
+xds:                soap soap/mtom wsdl xds/metadata xds/query xmlsec xua
+xds/xdsi:           soap wsdl xds xds/metadata xmlsec xua
 pacs/pdi:           dicom pacs
 pacs/fs:            dicom pacs
 pacs/remote:        dicom pacs
 pacs/dicomweb:      dicom pacs pacs/remote
 pacs/dimse:         dicom pacs pacs/remote
 pacs/transcode:     dicom pacs
+pacs/iocm:          dicom pacs
 pacs/pacstest:      dicom dicom/phantom pacs
 pacs/pacstest/peer: -
-ledger/tree:        -
-ledger/light:       ledger ledger/tree
-ledger/store:       ledger ledger/tree
+ledger/tree:        detcbor
+ledger/light:       detcbor ledger ledger/tree
+ledger/store:       detcbor ledger ledger/tree
 p2p:                -
 consensus/pebbledb: -
 consensus:          consensus/pebbledb keys keys/keystore ledger ledger/light ledger/store p2p
 
 # compose: the few packages that know two worlds
 gateway/catalog:    keys ledger
-gateway:            atna gateway/catalog keys ledger pacs pacs/pdi saml soap soap/wss xds xua
+gateway/registry:   xds/metadata xds/query
+gateway/documents:  -
+gateway:            atna dicom gateway/catalog gateway/documents gateway/registry keys ledger pacs pacs/iocm pacs/pdi pacs/transcode saml soap soap/wss xds xds/metadata xds/query xds/xdsi xua
+gateway/publisher:  gateway gateway/catalog ledger pacs pacs/iocm
+ticket:             dicom gateway keys ledger
 node/api:           -
-node/query:         keys
+node/query:         detcbor keys
 node/client:        keys ledger ledger/light node/query
 node:               consensus keys ledger ledger/light ledger/store node/api node/client node/query
 conformance:        -
@@ -71,7 +79,7 @@ cmd/collimate:      *
 
 // pure lists the packages that compute and do nothing else: no network, no files, no log, no locks, no clock
 // and no randomness of their own.
-var pure = []string{"keys", "ledger", "ledger/light", "ledger/tree", "xds", "xds/metadata", "xds/query", "xua"}
+var pure = []string{"detcbor", "keys", "ledger", "ledger/light", "ledger/tree", "xds", "xds/metadata", "xds/query", "xds/xdsi", "xua"}
 
 // impure lists what a pure package may not import.
 var impure = []string{"net", "net/http", "os", "log", "log/slog", "sync", "sync/atomic", "crypto/rand", "math/rand", "math/rand/v2", "syscall", "os/exec"}

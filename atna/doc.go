@@ -2,7 +2,8 @@
 // PS3.15 A.5.
 //
 // A gateway describes an exchange once, as a Retrieve, and asks for the messages of its own side: RetrieveExport
-// at the repository, which gave documents out, RetrieveImport at the consumer, which took them in. A retrieve
+// at the repository, which gave documents out, RetrieveImport at the consumer, which took them in, and for images
+// InstancesTransferred. A Query and a Submission are of one side, the registry's or repository's. A retrieve
 // that was partly successful becomes several messages, one per outcome:
 //
 //	Retrieve{3 documents} ──> RetrieveExport ──> Message outcome 0  (2 documents delivered)
@@ -17,7 +18,7 @@
 // unless the gateway knows one and wants it there.
 //
 // Not here yet: transport by syslog over TLS (RFC 5424, RFC 5425), which will drain the spool and leave
-// EventOutcomeDescription behind; and events other than retrieval and failed authentication.
+// EventOutcomeDescription behind; and events other than those of the transactions and failed authentication.
 //
 // Recorders may be called concurrently.
 package atna

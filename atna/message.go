@@ -21,15 +21,22 @@ type Code struct {
 
 // The events that are recorded. DICOM PS3.16 CID 400, ITI TF-2: 3.43.6
 var (
-	EventExport             = Code{"110106", "DCM", "Export"}
-	EventImport             = Code{"110107", "DCM", "Import"}
-	EventUserAuthentication = Code{"110114", "DCM", "User Authentication"}
+	EventExport               = Code{"110106", "DCM", "Export"}
+	EventImport               = Code{"110107", "DCM", "Import"}
+	EventInstancesTransferred = Code{"110104", "DCM", "DICOM Instances Transferred"}
+	EventQuery                = Code{"110112", "DCM", "Query"}
+	EventUserAuthentication   = Code{"110114", "DCM", "User Authentication"}
 )
 
 // The types of events. ITI TF-2: 3.43.6, DICOM PS3.16 CID 401
 var (
-	TypeRetrieveDocumentSet = Code{"ITI-43", "IHE Transactions", "Retrieve Document Set"}
-	TypeLogin               = Code{"110122", "DCM", "Login"}
+	TypeRegistryStoredQuery        = Code{"ITI-18", "IHE Transactions", "Registry Stored Query"}
+	TypeProvideAndRegister         = Code{"ITI-41", "IHE Transactions", "Provide and Register Document Set-b"}
+	TypeRegister                   = Code{"ITI-42", "IHE Transactions", "Register Document Set-b"}
+	TypeRetrieveDocumentSet        = Code{"ITI-43", "IHE Transactions", "Retrieve Document Set"}
+	TypeRegisterOnDemand           = Code{"ITI-61", "IHE Transactions", "Register On-Demand Document Entry"}
+	TypeRetrieveImagingDocumentSet = Code{"RAD-69", "IHE Transactions", "Retrieve Imaging Document Set"}
+	TypeLogin                      = Code{"110122", "DCM", "Login"}
 )
 
 // Action says what was done. DICOM PS3.15 A.5.1 EventActionCode
@@ -52,7 +59,8 @@ const (
 	SeriousFailure Outcome = 8 // should have worked: an error of this side, a broken stream
 )
 
-// Message is one audit message. RetrieveExport, RetrieveImport and AuthenticationFailure make them.
+// Message is one audit message. RetrieveExport, RetrieveImport, InstancesTransferred, Query.Message, Submission.Message
+// and AuthenticationFailure make them.
 type Message struct {
 	Event   Code
 	Type    Code
@@ -88,7 +96,8 @@ type Object struct {
 	ID       string
 	IDType   Code
 	TypeCode int // 1 person, 2 system object
-	Role     int // 1 patient, 3 report
+	Role     int // 1 patient, 3 report, 20 job, 24 query
+	Query    []byte
 	Details  []Detail
 }
 

@@ -32,6 +32,34 @@ func exampleRetrieve() Retrieve {
 	}
 }
 
+func exampleImages() Retrieve {
+	r := exampleRetrieve()
+	for i := range r.Documents {
+		r.Documents[i].StudyInstanceUID, r.Documents[i].SeriesInstanceUID = "1.2.3", "1.2.3.4"
+	}
+	return r
+}
+
+func exampleQuery() Query {
+	r := exampleRetrieve()
+	return Query{
+		Time: r.Time, Origin: r.Origin, Registry: r.Repository, Consumer: r.Consumer, Requestors: r.Requestors,
+		PatientID: "P1^^^&2.25.3&ISO", HomeCommunityID: "urn:oid:2.25.9",
+		ID: "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d", Request: []byte("<query:AdhocQueryRequest/>"),
+	}
+}
+
+func exampleSubmissions() []Message {
+	r := exampleRetrieve()
+	s := Submission{
+		Time: r.Time, Origin: r.Origin, Type: TypeProvideAndRegister, Sender: r.Consumer, Receiver: r.Repository, Requestors: r.Requestors,
+		PatientID: "P1^^^&2.25.3&ISO", SubmissionSet: "2.25.77",
+	}
+	refused := s
+	refused.Type, refused.PatientID, refused.SubmissionSet, refused.Outcome, refused.Reason = TypeRegister, "", "", MinorFailure, "not a submitter"
+	return []Message{s.Message(), refused.Message()}
+}
+
 func TestGolden(t *testing.T) {
 	r := exampleRetrieve()
 	withPatient := exampleRetrieve()
@@ -44,6 +72,9 @@ func TestGolden(t *testing.T) {
 		{"export", RetrieveExport(r)},
 		{"import", RetrieveImport(r)},
 		{"patient", RetrieveExport(withPatient)},
+		{"images", InstancesTransferred(exampleImages())},
+		{"query", []Message{exampleQuery().Message()}},
+		{"submission", exampleSubmissions()},
 		{"login", []Message{AuthenticationFailure(r.Time, r.Origin, r.Repository, "192.0.2.7", Requestor{UserName: "CN=South"}, "digest of the Body differs")}},
 	}
 	for _, c := range cases {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Retrieve is what there is to say of one ITI-43 exchange, from either side.
+// Retrieve is what there is to say of one ITI-43 or RAD-69 exchange, from either side.
 type Retrieve struct {
 	Time   time.Time
 	Origin Origin
@@ -43,7 +43,9 @@ type Document struct {
 	HomeCommunityID    string // urn:oid:..., if known
 	RepositoryUniqueID string
 	DocumentUniqueID   string
-	Outcome            Outcome
+	// StudyInstanceUID and SeriesInstanceUID are of an instance that was asked by RAD-69; empty otherwise.
+	StudyInstanceUID, SeriesInstanceUID string
+	Outcome                             Outcome
 	// Reason says why the outcome is not Success. It is for the operator alone.
 	Reason string
 }
@@ -56,13 +58,23 @@ var (
 
 // RetrieveExport returns the messages of a Document Repository, one for each outcome that occurs, from good to
 // bad. ITI TF-2: 3.43.6.1.2
-func RetrieveExport(r Retrieve) []Message { return r.messages(EventExport, Read) }
+func RetrieveExport(r Retrieve) []Message {
+	return r.messages(EventExport, TypeRetrieveDocumentSet, Read, documentObjects)
+}
 
 // RetrieveImport returns the messages of a Document Consumer, one for each outcome that occurs, from good to
 // bad. ITI TF-2: 3.43.6.1.1
-func RetrieveImport(r Retrieve) []Message { return r.messages(EventImport, Create) }
+func RetrieveImport(r Retrieve) []Message {
+	return r.messages(EventImport, TypeRetrieveDocumentSet, Create, documentObjects)
+}
 
-func (r Retrieve) messages(event Code, action Action) []Message {
+// InstancesTransferred returns the messages of an Imaging Document Source about RAD-69, one for each outcome that
+// occurs, from good to bad. RAD TF-3: Table 5.1-2
+func InstancesTransferred(r Retrieve) []Message {
+	return r.messages(EventInstancesTransferred, TypeRetrieveImagingDocumentSet, Read, seriesObjects)
+}
+
+func (r Retrieve) messages(event, kind Code, action Action, objects func([]Document) []Object) []Message {
 	var outcomes []Outcome
 	for _, d := range r.Documents {
 		if !slices.Contains(outcomes, d.Outcome) {
@@ -73,20 +85,17 @@ func (r Retrieve) messages(event Code, action Action) []Message {
 	var messages []Message
 	for _, o := range outcomes {
 		m := Message{
-			Event: event, Type: TypeRetrieveDocumentSet, Action: action,
+			Event: event, Type: kind, Action: action,
 			Time: r.Time, Outcome: o, PurposeOfUse: r.PurposeOfUse,
 			Participants: r.participants(), Origin: r.Origin,
-		}
-		if r.PatientID != "" {
-			m.Objects = append(m.Objects, Object{ID: r.PatientID, IDType: Code{"2", "RFC-3881", "Patient Number"}, TypeCode: 1, Role: 1})
 		}
 		var of []Document
 		for _, d := range r.Documents {
 			if d.Outcome == o {
 				of = append(of, d)
-				m.Objects = append(m.Objects, d.object())
 			}
 		}
+		m.Objects = append(patientObject(r.PatientID), objects(of)...)
 		if o != Success {
 			m.Reason = reasons(of)
 		}
@@ -115,16 +124,53 @@ func (q Requestor) participant() Participant {
 	return p
 }
 
-// object describes a document. ITI TF-2: 3.43.6
-func (d Document) object() Object {
-	o := Object{
-		ID: d.DocumentUniqueID, IDType: Code{"9", "RFC-3881", "Report Number"}, TypeCode: 2, Role: 3,
-		Details: []Detail{{"Repository Unique ID", d.RepositoryUniqueID}},
+// patientObject describes the patient, if one is known. ITI TF-2: 3.43.6
+func patientObject(id string) []Object {
+	if id == "" {
+		return nil
 	}
-	if d.HomeCommunityID != "" {
-		o.Details = append(o.Details, Detail{"ihe:homeCommunityID", d.HomeCommunityID})
+	return []Object{{ID: id, IDType: Code{"2", "RFC-3881", "Patient Number"}, TypeCode: 1, Role: 1}}
+}
+
+// documentObjects describes documents. ITI TF-2: 3.43.6
+func documentObjects(documents []Document) []Object {
+	objects := make([]Object, len(documents))
+	for i, d := range documents {
+		objects[i] = Object{
+			ID: d.DocumentUniqueID, IDType: Code{"9", "RFC-3881", "Report Number"}, TypeCode: 2, Role: 3,
+			Details: []Detail{{"Repository Unique ID", d.RepositoryUniqueID}},
+		}
+		objects[i].addHome(d.HomeCommunityID)
 	}
-	return o
+	return objects
+}
+
+// seriesObjects describes instances, those of a series in one object: a study has thousands.
+func seriesObjects(instances []Document) []Object {
+	type series struct{ home, repository, study, series string }
+	var objects []Object
+	at := map[series]int{}
+	for _, d := range instances {
+		of := series{d.HomeCommunityID, d.RepositoryUniqueID, d.StudyInstanceUID, d.SeriesInstanceUID}
+		i, ok := at[of]
+		if !ok {
+			i = len(objects)
+			at[of] = i
+			objects = append(objects, Object{
+				ID: d.StudyInstanceUID, IDType: Code{"110180", "DCM", "Study Instance UID"}, TypeCode: 2, Role: 3,
+				Details: []Detail{{"Repository Unique Id", d.RepositoryUniqueID}, {"Series Instance Unique Id", d.SeriesInstanceUID}},
+			})
+			objects[i].addHome(d.HomeCommunityID)
+		}
+		objects[i].Details = append(objects[i].Details, Detail{"ihe:DocumentUniqueId", d.DocumentUniqueID})
+	}
+	return objects
+}
+
+func (o *Object) addHome(communityID string) {
+	if communityID != "" {
+		o.Details = append(o.Details, Detail{"ihe:homeCommunityID", communityID})
+	}
 }
 
 // reasons joins the reasons of documents: one alone if all share it, else one per document.

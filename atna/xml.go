@@ -53,6 +53,7 @@ type (
 		TypeCode int         `xml:"ParticipantObjectTypeCode,attr"`
 		Role     int         `xml:"ParticipantObjectTypeCodeRole,attr"`
 		IDType   xmlCode     `xml:"ParticipantObjectIDTypeCode"`
+		Query    string      `xml:"ParticipantObjectQuery,omitempty"` // base64
 		Details  []xmlDetail `xml:"ParticipantObjectDetail"`
 	}
 	xmlDetail struct {
@@ -128,6 +129,7 @@ func (p Participant) xml() xmlParticipant {
 
 func (o Object) xml() xmlObject {
 	x := xmlObject{ID: clip(o.ID, maxText), TypeCode: o.TypeCode, Role: o.Role, IDType: o.IDType.xml()}
+	x.Query = base64.StdEncoding.EncodeToString(o.Query)
 	for _, d := range o.Details {
 		x.Details = append(x.Details, xmlDetail{clip(d.Type, maxText), base64.StdEncoding.EncodeToString([]byte(clip(d.Value, maxText)))})
 	}

@@ -39,7 +39,7 @@ type RegistryError struct {
 	Location string // in ITI-43 the DocumentUniqueId
 }
 
-// Answer is a RetrieveDocumentSetResponse.
+// Answer is a RetrieveDocumentSetResponse, or another answer with a status and errors.
 type Answer struct {
 	Status    string // the whole URN: StatusSuccess, StatusFailure, StatusPartialSuccess, or what came
 	Errors    []RegistryError
@@ -48,11 +48,11 @@ type Answer struct {
 	RawEnvelope []byte
 }
 
-// readAnswer reads a RetrieveDocumentSetResponse as leniently as can be done without guessing: names and order
+// readAnswer reads the element that answers as leniently as can be done without guessing: names and order
 // are for the rules to judge. It returns an error where bytes would be lost.
 func readAnswer(payload *etree.Element) (*Answer, error) {
 	a := &Answer{}
-	if rr := child(payload, nsRS, "RegistryResponse"); rr != nil {
+	if rr := registryResponse(payload); rr != nil {
 		a.Status = rr.SelectAttrValue("status", "")
 		for _, e := range children(child(rr, nsRS, "RegistryErrorList"), nsRS, "RegistryError") {
 			a.Errors = append(a.Errors, RegistryError{

@@ -18,7 +18,7 @@ import (
 
 // authenticate finds every defect of a signature that the checks make, and refuses for the first that the test
 // has not told it to overlook.
-func (s *server) authenticate(root *etree.Element, q *query) error {
+func (s *server) authenticate(root *etree.Element, q *retrieval) error {
 	defects := s.defects(root, q)
 	s.mu.Lock()
 	if s.seen == nil {
@@ -49,7 +49,7 @@ func fingerprint(der []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func (s *server) defects(root *etree.Element, q *query) (defects []string) {
+func (s *server) defects(root *etree.Element, q *retrieval) (defects []string) {
 	found := func(b Breakage) { defects = append(defects, string(b)) }
 	header, body := child(root, nsSOAP, "Header"), child(root, nsSOAP, "Body")
 	security := child(header, nsWSSE, "Security")

@@ -28,7 +28,7 @@ func TestSoundServerPasses(t *testing.T) {
 type mutation struct {
 	wrong     string       // a refusal left out, or a tolerance
 	edit      func(*reply) // of every answer with documents or errors
-	documents func(map[string]*document)
+	documents func(map[string]*held)
 	tls       func(*tls.Config)
 }
 
@@ -40,16 +40,16 @@ func swap(old, new string) mutation {
 func overlook(refusal string) mutation { return mutation{wrong: refusal} }
 
 const (
-	include = `<xop:Include xmlns:xop="` + nsXOP + `" href="cid:part0%40test"/>`
-	failure = `severity="` + severityError + `"`
+	include       = `<xop:Include xmlns:xop="` + nsXOP + `" href="cid:part0%40test"/>`
+	errorSeverity = `severity="` + severityError + `"`
 )
 
 // mutations are by the check that must notice.
 var mutations = map[string]mutation{
-	"12029":     {documents: func(d map[string]*document) { d[manifestID].readers = nil }},
-	"12028":     {documents: func(d map[string]*document) { d[studyID].readers = nil }},
-	"12021":     {documents: func(d map[string]*document) { d[studyID].readers = nil }},
-	"12360":     {documents: func(d map[string]*document) { d[studyID].mimeType = "application/octet-stream" }},
+	"12029":     {documents: func(d map[string]*held) { d[manifestID].readers = nil }},
+	"12028":     {documents: func(d map[string]*held) { d[studyID].readers = nil }},
+	"12021":     {documents: func(d map[string]*held) { d[studyID].readers = nil }},
+	"12360":     {documents: func(d map[string]*held) { d[studyID].mimeType = "application/octet-stream" }},
 	"3.43-SAME": {edit: func(a *reply) { a.lastByte(byte(a.n)) }},
 	"3.43-HOME": swap("<x:HomeCommunityId>urn:oid:1.3", "<x:HomeCommunityId>urn:oid:1.4"),
 
@@ -81,17 +81,17 @@ var mutations = map[string]mutation{
 	"4.2.4.2-DOCS":    swap(StatusPartialSuccess, StatusFailure),
 	"4.2.4.1-CODE":    swap(`errorCode="`+codeDocumentUniqueID, `errorCode="XDSRegistryError`),
 	"IHEXDS-153":      swap(`codeContext="`+codeDocumentUniqueID+`: not available"`, `codeContext=""`),
-	"IHEXDS-154":      swap(failure, `severity="Error"`),
+	"IHEXDS-154":      swap(errorSeverity, `severity="Error"`),
 	"3.43.5-LOCATION": swap(`location="`, `location="urn:oid:`),
 	"4.2.4.1-HIGHEST": swap(`highestSeverity="`+severityError, `highestSeverity="`+severityWarning),
 	"3.43.5-UNUSED":   swap("<rs:RegistryResponse ", `<rs:RegistryResponse requestId="1" `),
 
-	"ENG-10.COUNT": swap(`<rs:RegistryError errorCode`, `<rs:RegistryError errorCode="XDSRepositoryError" codeContext="again" location="" `+failure+`/><rs:RegistryError errorCode`),
+	"ENG-10.COUNT": swap(`<rs:RegistryError errorCode`, `<rs:RegistryError errorCode="XDSRepositoryError" codeContext="again" location="" `+errorSeverity+`/><rs:RegistryError errorCode`),
 	"3.43-ECHO":    swap("<x:RepositoryUniqueId>", "<x:HomeCommunityId>urn:oid:1.2</x:HomeCommunityId><x:RepositoryUniqueId>"),
 	"XSD-ORDER":    swap("<x:mimeType>application/dicom</x:mimeType><x:Document>"+include+"</x:Document>", "<x:Document>"+include+"</x:Document><x:mimeType>application/dicom</x:mimeType>"),
 	"IPF-19":       swap("<x:mimeType>application/dicom</x:mimeType>", ""),
 	"3.43-NEWID":   swap("<x:mimeType>", "<x:NewDocumentUniqueId>"+manifestID+"</x:NewDocumentUniqueId><x:mimeType>"),
-	"ENG-10.BYTES": {documents: func(d map[string]*document) { d[manifestID].body = nil }},
+	"ENG-10.BYTES": {documents: func(d map[string]*held) { d[manifestID].body = nil }},
 	"ENG-10.XSD":   swap(` status="`, ` state="`),
 
 	"15816.BAD":         swap(codeDocumentUniqueID, "XDSRepositoryError"),

@@ -28,9 +28,14 @@ func servesWSDL(ctx context.Context, t *Target, s side) error {
 	if s.url == t.SourceURL {
 		config = t.SourceTLS
 	}
+	return servesOperation(ctx, config, s.url, actionRetrieve)
+}
+
+// servesOperation looks for an action in the WSDL of an endpoint.
+func servesOperation(ctx context.Context, config *tls.Config, url, action string) error {
 	client := NewHTTPClient(config)
 	defer client.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"?wsdl", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"?wsdl", nil)
 	if err != nil {
 		return err
 	}
@@ -52,12 +57,12 @@ func servesWSDL(ctx context.Context, t *Target, s side) error {
 	}
 	for _, e := range doc.FindElements("//operation/input") {
 		for _, a := range e.Attr {
-			if a.Key == "Action" && a.Value == actionRetrieve {
+			if a.Key == "Action" && a.Value == action {
 				return nil
 			}
 		}
 	}
-	return expected("an operation whose input has Action "+actionRetrieve, "none")
+	return expected("an operation whose input has Action "+action, "none")
 }
 
 // needsClientCertificate looks at the consumer side only: there, TLS is the one evidence of who asks.

@@ -29,7 +29,7 @@ type exchange struct {
 	raw     []byte            // the envelope, or the start of whatever came instead
 	root    *etree.Element    // the Envelope, nil if raw is not XML
 	fault   *Fault            // set if the Body holds one
-	answer  *Answer           // set if the Body holds a RetrieveDocumentSetResponse
+	answer  *Answer           // set if the Body holds the element that answers
 	elapsed time.Duration
 }
 
@@ -170,7 +170,8 @@ func (x *exchange) readEnvelope(r io.Reader) error {
 	}
 	doc := etree.NewDocument()
 	doc.ReadSettings = etree.ReadSettings{ValidateInput: true, PreserveDuplicateAttrs: true, MaxDepth: maxDepth}
-	if err := doc.ReadFromBytes(raw); err != nil || doc.Root() == nil {
+	// White space may follow the root, which etree's validation does not know.
+	if err := doc.ReadFromBytes(bytes.TrimSpace(raw)); err != nil || doc.Root() == nil {
 		return fmt.Errorf("the envelope is not well-formed XML (HTTP %d): %w", x.status, errors.Join(err))
 	}
 	x.root = doc.Root()
@@ -178,7 +179,7 @@ func (x *exchange) readEnvelope(r io.Reader) error {
 	switch {
 	case is(payload, nsSOAP, "Fault"), is(payload, nsSOAP11, "Fault"):
 		x.fault = readFault(payload, x.status)
-	case is(payload, nsXDSB, "RetrieveDocumentSetResponse"):
+	case is(payload, x.sent.tx.space, x.sent.tx.response):
 		if x.answer, err = readAnswer(payload); err != nil {
 			return err
 		}
@@ -251,6 +252,17 @@ func (x *exchange) payload() *etree.Element {
 	return nil
 }
 
+// registryResponse returns the element that has the status and the error list: a RegistryResponse, or the
+// AdhocQueryResponse, which is one by extension. Nil if there is none.
+func (x *exchange) registryResponse() *etree.Element { return registryResponse(x.payload()) }
+
+func registryResponse(payload *etree.Element) *etree.Element {
+	if is(payload, nsXDSB, "RetrieveDocumentSetResponse") {
+		return child(payload, nsRS, "RegistryResponse")
+	}
+	return payload
+}
+
 // addressing returns the WS-Addressing header blocks of that name.
 func (x *exchange) addressing(name string) []*etree.Element {
 	return children(child(x.root, nsSOAP, "Header"), nsWSA, name)
@@ -259,7 +271,7 @@ func (x *exchange) addressing(name string) []*etree.Element {
 // multipart reports whether the answer is MTOM-packaged.
 func (x *exchange) multipart() bool { return x.media == mediaMultipart }
 
-// outcome returns nil if a RetrieveDocumentSetResponse came, else what came as an error.
+// outcome returns nil if the element that answers came, else what came as an error.
 func (x *exchange) outcome() error {
 	switch {
 	case x.fault != nil:

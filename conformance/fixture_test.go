@@ -68,7 +68,7 @@ func newFixture(t testing.TB, spoil func(*server, *tls.Config)) *fixture {
 	t.Helper()
 	grantee, stranger, host := identity(t, "south", nil), identity(t, "stranger", nil), identity(t, "host", nil)
 	reader := fingerprint(grantee.Certificate.RawSubjectPublicKeyInfo)
-	documents := map[string]*document{
+	documents := map[string]*held{
 		studyID:    {"application/zip", []byte("PK\x03\x04 a study"), []string{reader, plainUser}},
 		manifestID: {"application/dicom", []byte(strings.Repeat("\x00", 128) + "DICM\x02\x00 a manifest"), []string{reader, plainUser}},
 		secretID:   {"application/zip", []byte("PK\x03\x04 nobody's"), nil},
@@ -105,7 +105,7 @@ func schemaDir() string {
 		}
 	}
 	dir := filepath.Join(root, "ihe", "schemas", "toolkit2", "v3")
-	if _, err := os.Stat(filepath.Join(dir, schemaFile)); root == "" || err != nil {
+	if _, err := os.Stat(filepath.Join(dir, repositorySchema)); root == "" || err != nil {
 		return ""
 	}
 	return dir

@@ -8,6 +8,10 @@ const (
 	// base64, which existing repositories do with small ones; 16 MiB leaves room for a large report. Imaging
 	// studies come as parts, which are not bounded.
 	maxEnvelope = 16 << 20
+	// maxCodesFile bounds a codes.xml, in bytes; toolkit2's has 100 KiB.
+	maxCodesFile = 4 << 20
+	// maxImageHead bounds how much of an image is kept to be read, in bytes: all that comes before the pixels.
+	maxImageHead = 1 << 20
 	// maxDepth bounds the nesting of an answer's XML. An ITI-43 answer is 6 deep.
 	maxDepth = 64
 	// maxParts bounds the parts of an answer: as many as documents are asked in one request by anyone.

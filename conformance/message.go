@@ -3,9 +3,11 @@ package conformance
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/beevik/etree"
@@ -15,10 +17,12 @@ import (
 // what makes goxmldsig's canonicaliser safe here: it goes wrong where a prefix is bound twice.
 var prefixes = [][2]string{
 	{"soap", nsSOAP}, {"wsa", nsWSA}, {"wsse", nsWSSE}, {"wsu", nsWSU}, {"ds", nsDS}, {"xdsb", nsXDSB},
+	{"rim", nsRIM}, {"lcm", nsLCM}, {"query", nsQuery}, {"iherad", nsRAD},
 }
 
 // message is a request on its way out: the envelope, still a tree, and how it will be wrapped.
 type message struct {
+	tx       *transaction
 	envelope *etree.Element
 	id       string        // wsa:MessageID, to which the answer must relate
 	asked    []DocumentRef // what the answer must account for
@@ -26,24 +30,32 @@ type message struct {
 }
 
 // newMessage builds a Retrieve Document Set request. ITI TF-2: 3.43.4.1.2, 3.43.5
-func newMessage(url string, asked ...DocumentRef) *message {
-	m := &message{envelope: etree.NewElement("soap:Envelope"), id: "urn:uuid:" + newUUID(), asked: asked}
+func newMessage(to string, asked ...DocumentRef) *message {
+	request := etree.NewElement("xdsb:RetrieveDocumentSetRequest")
+	for _, ref := range asked {
+		addRequest(request, ref)
+	}
+	m := newRequest(to, retrieveDocumentSet, request)
+	m.asked = asked
+	return m
+}
+
+// newRequest builds a request of any transaction, with request as the child of its Body. ITI TF-2: V.9.2
+func newRequest(to string, tx *transaction, request *etree.Element) *message {
+	m := &message{tx: tx, envelope: etree.NewElement("soap:Envelope"), id: "urn:uuid:" + newUUID()}
+	m.wrap.simple = !tx.mtom
 	for _, p := range prefixes {
 		m.envelope.CreateAttr("xmlns:"+p[0], p[1])
 	}
 	header := m.envelope.CreateElement("soap:Header")
-	header.CreateElement("wsa:To").SetText(url)
+	header.CreateElement("wsa:To").SetText(to)
 	action := header.CreateElement("wsa:Action")
 	action.CreateAttr("soap:mustUnderstand", "1") // ITI TF-2: Appendix V IHE-WSA101
-	action.SetText(actionRetrieve)
+	action.SetText(tx.action)
 	header.CreateElement("wsa:MessageID").SetText(m.id)
 	// No mustUnderstand here: the framework itself warns that toolkits choke. ITI TF-2: Appendix V IHE-WSA102
 	header.CreateElement("wsa:ReplyTo").CreateElement("wsa:Address").SetText(addressAnonymous)
-
-	request := m.envelope.CreateElement("soap:Body").CreateElement("xdsb:RetrieveDocumentSetRequest")
-	for _, ref := range asked {
-		addRequest(request, ref)
-	}
+	m.envelope.CreateElement("soap:Body").AddChild(request)
 	return m
 }
 
@@ -68,14 +80,33 @@ func (m *message) addressing(name string) *etree.Element {
 	return m.header().SelectElement("wsa:" + name)
 }
 
-// serialise returns the envelope as bytes, without indentation: white space would change what was signed.
-func (m *message) serialise() ([]byte, error) {
-	doc := etree.NewDocumentWithRoot(m.envelope.Copy())
-	b, err := doc.WriteToBytes()
-	if err != nil {
-		return nil, fmt.Errorf("writing the envelope: %w", err)
+// serialise returns the envelope as bytes, without indentation: white space would change what was signed; and the
+// parts that it refers to.
+func (m *message) serialise() ([]byte, []attachment, error) {
+	root := m.envelope.Copy()
+	attachments := m.wrap.attachments
+	if !m.wrap.inline && !m.wrap.simple {
+		for i, d := range root.FindElements("soap:Body/xdsb:ProvideAndRegisterDocumentSetRequest/xdsb:Document") {
+			body, err := base64.StdEncoding.DecodeString(d.Text())
+			if err != nil {
+				return nil, nil, fmt.Errorf("document %d of the request: %w", i+1, err)
+			}
+			id := fmt.Sprintf("document%d@conformance", i+1)
+			if m.wrap.escaped {
+				id = fmt.Sprintf("http://conformance/document %d", i+1)
+			}
+			d.SetText("")
+			include := d.CreateElement("xop:Include")
+			include.CreateAttr("xmlns:xop", nsXOP)
+			include.CreateAttr("href", "cid:"+url.PathEscape(id))
+			attachments = append(attachments, attachment{id, body})
+		}
 	}
-	return b, nil
+	b, err := etree.NewDocumentWithRoot(root).WriteToBytes()
+	if err != nil {
+		return nil, nil, fmt.Errorf("writing the envelope: %w", err)
+	}
+	return b, attachments, nil
 }
 
 // wrapping says how a message is put into HTTP. The zero value is the exact MTOM form of ITI TF-2: V.9.3; each
@@ -91,6 +122,8 @@ type wrapping struct {
 	chunked     bool                // no Content-Length, as Axis2 and CXF do
 	header      map[string]string   // further HTTP headers
 	attachments []attachment        // parts that xop:Include names
+	inline      bool                // documents stay in the envelope as base64
+	escaped     bool                // documents have Content-IDs that must be escaped in a URL
 	edit        func([]byte) []byte // changes the envelope as it is sent, after signing
 	pad         int64               // bytes of white space between Header and Body, where no signature reaches
 	cut         int                 // bytes to leave out at the end of the body
@@ -133,7 +166,7 @@ func (m *message) encode() (contentType string, body io.Reader, err error) {
 
 // entity returns the bytes of the HTTP body, before they are padded.
 func (m *message) entity() ([]byte, error) {
-	envelope, err := m.serialise()
+	envelope, attachments, err := m.serialise()
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +179,7 @@ func (m *message) entity() ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "--%s\r\n%s\r\n", boundary, m.wrap.rootHeader())
 	b.Write(envelope)
-	for _, a := range m.wrap.attachments {
+	for _, a := range attachments {
 		fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <%s>\r\n\r\n", boundary, a.id)
 		b.Write(a.body)
 	}

@@ -1,12 +1,16 @@
 package conformance
 
-// The namespaces of an ITI-43 exchange. ITI TF-2: Table V.2.4-1
+// The namespaces of the exchanges. ITI TF-2: Table V.2.4-1
 const (
 	nsSOAP   = "http://www.w3.org/2003/05/soap-envelope"
 	nsSOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
 	nsWSA    = "http://www.w3.org/2005/08/addressing"
 	nsXDSB   = "urn:ihe:iti:xds-b:2007"
 	nsRS     = "urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0"
+	nsRIM    = "urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"
+	nsLCM    = "urn:oasis:names:tc:ebxml-regrep:xsd:lcm:3.0"
+	nsQuery  = "urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0"
+	nsRAD    = "urn:ihe:rad:xdsi-b:2009"
 	nsXOP    = "http://www.w3.org/2004/08/xop/include"
 	nsWSSE   = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 	nsWSU    = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"

@@ -18,8 +18,8 @@ func judgeAction(x *exchange) error {
 	if len(actions) != 1 {
 		return expected("one wsa:Action", len(actions))
 	}
-	if got := actions[0].Text(); got != actionRetrieveResponse {
-		return expected(fmt.Sprintf("%q", actionRetrieveResponse), fmt.Sprintf("%q", got))
+	if got := actions[0].Text(); got != x.sent.tx.responseAction {
+		return expected(fmt.Sprintf("%q", x.sent.tx.responseAction), fmt.Sprintf("%q", got))
 	}
 	return nil
 }

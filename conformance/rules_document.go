@@ -10,6 +10,10 @@ import (
 
 // documentRules judge the DocumentResponses. ITI TF-2: 3.43.4.2.2
 var documentRules = []rule{
+	{"ENG-10.BODY", "RetrieveDocumentSetResponse begins with RegistryResponse", "ITI TF-2: 3.43.4.2.2; toolkit2 RetrieveB", judgePayload},
+	{"4.2.4.2-DOCS", "Success returns all documents, PartialSuccess some, Failure none", "ITI TF-3: Table 4.2.4.2-4; ITI TF-2: 3.43.4.2.2", judgeStatusDocuments},
+	{"3.43.5-LOCATION", "The location of each RegistryError is the DocumentUniqueId", "ITI TF-2: 3.43.5", judgeLocation},
+	{"3.43.5-UNUSED", "requestId and ResponseSlotList are not used, RegistryError is empty", "ITI TF-2: 3.43.5; ITI TF-3: 4.2.4.1", judgeUnused},
 	{"ENG-10.COUNT", "Each document that was asked is answered once: returned, or in the error list", "ITI TF-2: 3.43.5; toolkit2 RetrieveB.validate_retrieve", judgeAccounted},
 	{"3.43-ECHO", "HomeCommunityId, RepositoryUniqueId and DocumentUniqueId are those of the request", "ITI TF-2: 3.43.4.2.2; toolkit2 matchHomeCommunityIds (ENG-16)", judgeEcho},
 	{"XSD-ORDER", "The children of DocumentResponse stand in the order of the schema", "XDS.b_DocumentRepository.xsd; VAL-MD-10", judgeOrder},

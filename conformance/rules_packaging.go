@@ -65,8 +65,8 @@ func judgeContentType(x *exchange) error {
 			return expected(fmt.Sprintf("%s=%q in the Content-Type", p[0], p[1]), fmt.Sprintf("%q", raw))
 		}
 	}
-	if a, ok := x.params["action"]; ok && a != actionRetrieveResponse {
-		return expected(fmt.Sprintf("action=%q, or none, in the Content-Type", actionRetrieveResponse), fmt.Sprintf("%q", a))
+	if a, ok := x.params["action"]; ok && a != x.sent.tx.responseAction {
+		return expected(fmt.Sprintf("action=%q, or none, in the Content-Type", x.sent.tx.responseAction), fmt.Sprintf("%q", a))
 	}
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 var soapRules = []rule{
 	{"VAL-SOAP-02", "A SOAP 1.2 Envelope holds one Header, then one Body", "ITI TF-2: V.2.1; toolkit2 SoapMessageValidator", judgeEnvelope},
 	{"IHE-WSP215", "The Body has exactly one child", "ITI TF-2: V.2.1 IHE-WSP215 (document/literal)", judgeBody},
-	{"ENG-10.BODY", "RetrieveDocumentSetResponse begins with RegistryResponse", "ITI TF-2: 3.43.4.2.2; toolkit2 RetrieveB", judgePayload},
 	{"XML-PLAIN", "The envelope has no document type, no duplicate attribute and is UTF-8", "SOAP 1.2 part 1: 5; Namespaces in XML section 6.3", judgeXML},
 }
 

@@ -30,6 +30,7 @@ const (
 
 // Result of a check.
 type Result struct {
+	Actor               Actor
 	ID, Title, Citation string
 	Outcome             Outcome
 	// Detail of a failure is what was expected, what came and the citation; of a skipped check, what the
@@ -50,22 +51,32 @@ func Checks() []Check {
 		envelopeChecks(), packagingChecks(), hostileChecks(), transportChecks())
 }
 
-// Run runs all checks against t, one after the other, and calls report, which may be nil, after each. When ctx
-// ends, the checks that are left count as skipped.
-func Run(ctx context.Context, t Target, report func(Result)) (passed, failed, skipped int) {
-	t.samples = nil
-	for _, c := range Checks() {
-		r := c.result(ctx, &t)
-		switch r.Outcome {
-		case Passed:
-			passed++
-		case Failed:
-			failed++
-		case Skipped:
-			skipped++
+// Run runs the checks of actors against t, one after the other, and calls report, which may be nil, after each. The
+// actors are judged in the order of Actors; Retrieval alone if there are none. When ctx ends, the checks that are left
+// count as skipped.
+func Run(ctx context.Context, t Target, report func(Result), actors ...Actor) (passed, failed, skipped int) {
+	if len(actors) == 0 {
+		actors = []Actor{Retrieval}
+	}
+	t.samples, t.steps = nil, nil
+	for _, a := range Actors {
+		if !slices.Contains(actors, a) {
+			continue
 		}
-		if report != nil {
-			report(r)
+		for _, c := range a.Checks() {
+			r := c.result(ctx, &t)
+			r.Actor = a
+			switch r.Outcome {
+			case Passed:
+				passed++
+			case Failed:
+				failed++
+			case Skipped:
+				skipped++
+			}
+			if report != nil {
+				report(r)
+			}
 		}
 	}
 	return passed, failed, skipped

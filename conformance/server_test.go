@@ -19,17 +19,17 @@ import (
 // server is a Document Repository made of net/http and etree, small enough to be seen right at a glance, and able
 // to be wrong in one chosen way. It proves that the checks can pass, and that each can fail.
 type server struct {
-	signed    bool                 // requests must be signed, by someone
-	documents map[string]*document // by DocumentUniqueId
-	wrong     string               // a refusal that it does not make, or a form that it does not tolerate
-	edit      func(*reply)         // spoils each answer that holds documents or registry errors
+	signed    bool             // requests must be signed, by someone
+	documents map[string]*held // by DocumentUniqueId
+	wrong     string           // a refusal that it does not make, or a form that it does not tolerate
+	edit      func(*reply)     // spoils each answer that holds documents or registry errors
 
 	mu   sync.Mutex
 	seen map[string]bool // MessageIDs
 	n    int             // answers so far
 }
 
-type document struct {
+type held struct {
 	mimeType string
 	body     []byte
 	readers  []string // SHA-256 of the certificates that may retrieve; on the plain side one shared name
@@ -88,16 +88,16 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.write(w)
 }
 
-// query is a request as the server understood it.
-type query struct {
+// retrieval is a request as the server understood it.
+type retrieval struct {
 	simple   bool
 	id, from string // MessageID; who signed, plainUser on the plain side
 	asked    []DocumentRef
 }
 
 // read understands a request, or refuses it.
-func (s *server) read(r *http.Request) (*query, error) {
-	q := &query{}
+func (s *server) read(r *http.Request) (*retrieval, error) {
+	q := &retrieval{}
 	raw, attachments, err := s.unwrap(r, q)
 	if err != nil {
 		return q, err
@@ -122,7 +122,7 @@ func (s *server) read(r *http.Request) (*query, error) {
 	return q, s.understand(root, q)
 }
 
-func (s *server) understand(root *etree.Element, q *query) error {
+func (s *server) understand(root *etree.Element, q *retrieval) error {
 	header, body := child(root, nsSOAP, "Header"), child(root, nsSOAP, "Body")
 	q.id = childText(header, nsWSA, "MessageID")
 	if err := eachElement(root, func(e *etree.Element) error {
@@ -190,7 +190,7 @@ func (s *server) understand(root *etree.Element, q *query) error {
 }
 
 // unwrap takes the envelope and the attachments out of HTTP and MIME.
-func (s *server) unwrap(r *http.Request, q *query) ([]byte, map[string][]byte, error) {
+func (s *server) unwrap(r *http.Request, q *retrieval) ([]byte, map[string][]byte, error) {
 	contentType := r.Header.Get("Content-Type")
 	media, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -266,7 +266,7 @@ func (s *server) reinline(root *etree.Element, attachments map[string][]byte) er
 }
 
 // answer decides about each document.
-func (s *server) answer(q *query) *reply {
+func (s *server) answer(q *retrieval) *reply {
 	var responses, failed strings.Builder
 	a := &reply{status: http.StatusOK, simple: q.simple, closing: "\r\n--%s--\r\n"}
 	status := StatusSuccess
@@ -317,7 +317,7 @@ func (a *reply) wrap(relatesTo, payload string) {
 	a.rootHeader = "Content-Type: application/xop+xml; charset=UTF-8; type=\"application/soap+xml\"\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <root@test>\r\n"
 }
 
-func (s *server) fault(w http.ResponseWriter, q *query, f refusal) {
+func (s *server) fault(w http.ResponseWriter, q *retrieval, f refusal) {
 	status := http.StatusBadRequest
 	if f.code != "Sender" {
 		status = http.StatusInternalServerError

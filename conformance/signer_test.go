@@ -39,7 +39,7 @@ func signedBy(t *testing.T, id Identity, b Breakage) []byte {
 	if err := c.sign(m); err != nil {
 		t.Fatal(err)
 	}
-	raw, err := m.serialise()
+	raw, _, err := m.serialise()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestCanonicaliseAgainstLibxml2(t *testing.T) {
 	if err := (&SigningConsumer{Identity: identity(t, "south", nil)}).sign(m); err != nil {
 		t.Fatal(err)
 	}
-	raw, err := m.serialise()
+	raw, _, err := m.serialise()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,12 +113,12 @@ func TestBreakagesAreSingle(t *testing.T) {
 	for name, key := range testKeys(t) {
 		id := identity(t, name, key)
 		for b := range breakages {
-			s := &server{signed: true, documents: map[string]*document{manifestID: {readers: []string{"anyone"}}}}
+			s := &server{signed: true, documents: map[string]*held{manifestID: {readers: []string{"anyone"}}}}
 			m := newMessage("http://127.0.0.1/", DocumentRef{RepositoryUniqueID: "1.3", DocumentUniqueID: "1.4"})
 			if err := (&SigningConsumer{Identity: id, Break: b}).sign(m); err != nil {
 				t.Fatal(err)
 			}
-			if got := strings.Join(s.defects(m.envelope, &query{}), ", "); got != string(b) {
+			if got := strings.Join(s.defects(m.envelope, &retrieval{}), ", "); got != string(b) {
 				t.Errorf("%s %s: the server finds %q", name, b, got)
 			}
 		}

@@ -31,6 +31,26 @@ type Target struct {
 	// Grantee may retrieve; Stranger has a key that nobody has let in. Both sign at SourceURL.
 	Grantee, Stranger Identity
 
+	// RegistryURL takes ITI-18, ITI-42 and ITI-61; RepositoryURL takes ITI-41 and ITI-43; ImagingURL takes RAD-69.
+	RegistryURL, RepositoryURL, ImagingURL string
+	// ActorTLS is the client configuration for these three. Requests are signed by Submitter if it has a key.
+	ActorTLS  *tls.Config
+	Submitter Identity
+	// ReadOnly: nothing is submitted, and what would need it is skipped.
+	ReadOnly bool
+	// PatientAuthority is the OID under which patient ids may be made up: each run has patients of its own. A domain
+	// that knows its patients has PatientID and OtherPatientID instead, as CX; objects of theirs that this run has
+	// not submitted are then overlooked.
+	PatientAuthority          string
+	PatientID, OtherPatientID string
+	// Manifests are more documents like Manifest, for RAD-69: it is good to have one of several series, and one of
+	// several kinds of image. Optional.
+	Manifests []string
+	// OnDemandDocument is an on-demand document that the submitter may retrieve. Optional.
+	OnDemandDocument string
+	// Codes are those of the affinity domain; nil means DefaultCodes.
+	Codes Codes
+
 	// SchemaDir holds XDS.b_DocumentRepository.xsd with what it imports. Empty: answers are not validated.
 	SchemaDir string
 	// Timeout bounds one check; zero means 60 s.
@@ -39,6 +59,7 @@ type Target struct {
 	Now func() time.Time
 
 	samples map[string]sample // what has been asked before, by side and case
+	steps   *session
 }
 
 type sample struct {
@@ -59,25 +80,35 @@ func (t *Target) sides() []side {
 		s = append(s, t.source(t.Grantee, t.SourceTLS))
 	}
 	if t.ConsumerURL != "" {
-		s = append(s, side{"consumer side", t.ConsumerURL, func(ctx context.Context, m *message, _ Breakage, deliver func(Document) io.Writer) (*exchange, error) {
-			client := NewHTTPClient(t.ConsumerTLS)
-			defer client.CloseIdleConnections()
-			return send(ctx, client, t.ConsumerURL, m, deliver)
-		}})
+		s = append(s, t.plain("consumer side", t.ConsumerURL, t.ConsumerTLS))
 	}
 	return s
 }
 
-// source returns the signed service as seen by one identity.
+// plain returns a service that is asked without a signature.
+func (t *Target) plain(name, url string, config *tls.Config) side {
+	return side{name, url, func(ctx context.Context, m *message, _ Breakage, deliver func(Document) io.Writer) (*exchange, error) {
+		client := NewHTTPClient(config)
+		defer client.CloseIdleConnections()
+		return send(ctx, client, url, m, deliver)
+	}}
+}
+
+// source returns the source side as seen by one identity.
 func (t *Target) source(who Identity, config *tls.Config) side {
-	return side{"source side", t.SourceURL, func(ctx context.Context, m *message, b Breakage, deliver func(Document) io.Writer) (*exchange, error) {
+	return t.signed(t.SourceURL, who, config)
+}
+
+// signed returns a service that is asked with the signature of one identity.
+func (t *Target) signed(url string, who Identity, config *tls.Config) side {
+	return side{"source side", url, func(ctx context.Context, m *message, b Breakage, deliver func(Document) io.Writer) (*exchange, error) {
 		signer := &SigningConsumer{Identity: who, Now: t.Now, Break: b}
 		if err := signer.sign(m); err != nil {
 			return nil, err
 		}
 		client := NewHTTPClient(config)
 		defer client.CloseIdleConnections()
-		return send(ctx, client, t.SourceURL, m, deliver)
+		return send(ctx, client, url, m, deliver)
 	}}
 }
 

@@ -13,8 +13,8 @@
 // but well-formed, well-signed transactions is voted down; a transaction that the state refuses stays in its block
 // with the ledger's error code as its result, but an honest proposer leaves it out.
 //
-// Who floods hurts itself: what waits counts against the allowance that it draws on, signatures are verified in turns, and
-// each key has its share of the pool and of a block.
+// Who floods hurts itself: what waits counts against the allowance that it draws on, signatures are verified in turns with
+// a rest after each, and each key has its share of the pool, of a block, and of what is sent on before it stands in one.
 //
 // A node may be killed at any moment. Votes are synced to disk before they are sent, a block before it counts; on
 // the way up the engine replays into the store what the store is missing. A node with an empty directory joins by a

@@ -71,7 +71,7 @@ func (p *past) fetch(height int64) *light.Block {
 	if b := p.known[height]; b != nil {
 		return b
 	}
-	if height < 1 || height >= p.blocks.Base() {
+	if base := p.blocks.Base(); height < 1 || base > 0 && height >= base { // 0 until the first block after the snapshot
 		return nil
 	}
 	for _, id := range p.host.Sessions() {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,6 +146,12 @@ func TestForeignChain(t *testing.T) {
 // TestRefusals are the answers to transactions that do not become final.
 func TestRefusals(t *testing.T) {
 	w := newNetwork(t, 1)
+	var seen atomic.Pointer[context.CancelFunc]
+	w.members[0].config.OnSeen = func(*ledger.Transaction) {
+		if cancel := seen.Load(); cancel != nil {
+			(*cancel)()
+		}
+	}
 	w.start(0)
 	w.ready(0, 0)
 	w.define(0)
@@ -183,7 +190,7 @@ func TestRefusals(t *testing.T) {
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	seen.Store(&cancel)
 	_, raw = w.study(0, 2)
 	if _, err := w.members[0].engine.Submit(ctx, raw); !errors.Is(err, ErrNotFinal) || !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled Submit: got %v, want ErrNotFinal and context.Canceled", err)
@@ -328,4 +335,47 @@ func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
+}
+
+// TestSubmitTwice submits a transaction again that becomes final while the second one waits for its turn.
+func TestSubmitTwice(t *testing.T) {
+	w := newNetwork(t, 4)
+	w.start(0, 1, 2, 3)
+	w.ready(3, 0, 1, 2, 3)
+	w.define(0)
+	w.agree(w.members[0].engine.Status().Height, 0, 1, 2, 3)
+	e := w.members[0].engine
+	_, raw := w.study(0, 1)
+	if _, err := e.app.parse(raw); err != nil { // so that verifying it takes no turn
+		t.Fatal(err)
+	}
+	n := 0
+	for ; n < max(1, runtime.GOMAXPROCS(0)/2); n++ {
+		must(t, e.turns.take(t.Context(), "the test"))
+	}
+	type answer struct {
+		Receipt
+		err error
+	}
+	answers := make(chan answer, 2)
+	go func() { r, err := e.Submit(t.Context(), raw); answers <- answer{r, err} }()
+	go func() {
+		_, err := e.Offer(t.Context(), raw)
+		answers <- answer{err: err}
+	}()
+	eventually(t, 5*time.Second, "both wait", func() bool {
+		e.turns.mu.Lock()
+		defer e.turns.mu.Unlock()
+		return len(e.turns.lanes[laneOf(raw)]) == 2
+	})
+	want := w.must(1, raw)
+	eventually(t, 5*time.Second, "it is final", func() bool { return e.Status().Height >= want.Height })
+	for range n {
+		e.turns.give()
+	}
+	for range 2 {
+		if a := <-answers; a.err != nil || a.Receipt != (Receipt{}) && a.Receipt != want {
+			t.Errorf("got %+v, %v, want %+v", a.Receipt, a.err, want)
+		}
+	}
 }

@@ -19,7 +19,8 @@ import (
 
 // pool holds the transactions that wait for a block, in the engine's place for a mempool. What is in it was valid when
 // it came, and within the allowance that it draws on together with all that came before it (ledger-spec 5.0.2). No key
-// can crowd out another: each has a bounded share of the pool, and of each block.
+// can crowd out another: each has a bounded share of the pool, and of each block; and what is more than its share of a
+// block is sent to nobody before a block has made room for it.
 //
 // After each block the oldest are judged anew, and what is proposed is tried out first (app.PrepareProposal), so that
 // what others have made impossible leaves the pool without ever standing in a block.
@@ -38,6 +39,7 @@ type pool struct {
 	keys     map[keys.ID]share         // by signer
 	writes   map[ledger.Account]uint64 // that they will cost
 	bytes    int                       // of all
+	held     int                       // that are ready, and not sent on yet
 }
 
 // pending is a transaction that waits.
@@ -45,9 +47,9 @@ type pending struct {
 	tx      *ledger.Transaction
 	account ledger.Account
 	writes  uint64
-	since   time.Time
 	place   *list.Element
-	ready   bool // seen has returned
+	ready   bool      // seen has returned
+	sent    time.Time // to peers; zero for not yet
 }
 
 // share is what one key has in the pool, or in a block.
@@ -56,6 +58,9 @@ type share struct{ count, bytes int }
 func (s share) plus(tx *ledger.Transaction) share { return share{s.count + 1, s.bytes + len(tx.Raw)} }
 
 func (s share) within(most share) bool { return s.count <= most.count && s.bytes <= most.bytes }
+
+// ofBlock is the share of one key in a block, of which one transaction may be larger.
+var ofBlock = share{maxBlockOfKey, maxBlockOfKeyBytes}
 
 func newPool(state *store.Store, height int64, settle func(ledger.TxID, outcome)) *pool {
 	return &pool{
@@ -109,7 +114,7 @@ func (p *pool) judge(tx *ledger.Transaction) (x judged, err error) {
 	snap := p.state.Snapshot()
 	defer snap.Close()
 	at := snap.Next()
-	x = judged{pending: &pending{tx: tx, since: time.Now()}, height: snap.Height()}
+	x = judged{pending: &pending{tx: tx}, height: snap.Height()}
 	if x.account, x.writes, err = ledger.Cost(snap, tx, at); err == nil && x.writes > 0 {
 		x.room, err = ledger.Room(snap, x.account, at)
 	}
@@ -184,16 +189,40 @@ func (p *pool) last(key keys.ID, than int) *pending {
 	return nil
 }
 
-// release makes a transaction ready for a block, if it is still there.
+// release makes a transaction ready for a block, if it is still there, and says whether to send it on now.
 func (p *pool) release(x *pending) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	x.ready = true
 	if p.by[x.tx.ID] != x {
 		return false
 	}
+	x.ready = true
 	p.notify()
+	if mine := p.keys[x.tx.Signer]; mine.count > 1 && !mine.within(ofBlock) {
+		p.held++
+		return false
+	}
+	x.sent = time.Now()
 	return true
+}
+
+// due returns what is to be sent on because a block has made room for it, and marks it as sent.
+func (p *pool) due() (out []*ledger.Transaction) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of := make(map[keys.ID]share)
+	now := time.Now()
+	for e := p.order.Front(); e != nil && p.held > 0; e = e.Next() {
+		x := e.Value.(*pending)
+		mine := of[x.tx.Signer].plus(x.tx)
+		of[x.tx.Signer] = mine
+		if x.ready && x.sent.IsZero() && (mine.count == 1 || mine.within(ofBlock)) {
+			x.sent = now
+			p.held--
+			out = append(out, x.tx)
+		}
+	}
+	return out
 }
 
 func (p *pool) notify() {
@@ -211,6 +240,9 @@ func (p *pool) remove(x *pending) {
 	p.order.Remove(x.place)
 	delete(p.by, x.tx.ID)
 	p.count(x, -1)
+	if x.ready && x.sent.IsZero() {
+		p.held--
+	}
 }
 
 // count adds a transaction to the sums, or takes it away.
@@ -253,19 +285,31 @@ func (p *pool) drop(id ledger.TxID, why error) {
 	}
 }
 
-// overdue returns up to n transactions that have waited for some time.
+// overdue returns up to n transactions that were sent some time ago, and marks them as sent now.
 func (p *pool) overdue(wait time.Duration, n int) []*ledger.Transaction {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var out []*ledger.Transaction
 	now := time.Now()
 	for e := p.order.Front(); e != nil && len(out) < n; e = e.Next() {
-		x := e.Value.(*pending)
-		if now.Sub(x.since) < wait {
-			break
-		}
-		if x.ready {
+		if x := e.Value.(*pending); !x.sent.IsZero() && now.Sub(x.sent) >= wait {
+			x.sent = now
 			out = append(out, x.tx)
+		}
+	}
+	return out
+}
+
+// oldest returns the first transactions, until they cost some writes together.
+func (p *pool) oldest(writes uint64) []*ledger.Transaction {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []*ledger.Transaction
+	cost := uint64(0)
+	for e := p.order.Front(); e != nil && cost < writes; e = e.Next() {
+		if x := e.Value.(*pending); x.ready {
+			out = append(out, x.tx)
+			cost += max(1, x.writes)
 		}
 	}
 	return out
@@ -279,7 +323,7 @@ func (p *pool) ReapMaxBytesMaxGas(most, _ int64) types.Txs {
 	var out types.Txs
 	taken := make(map[ledger.TxID]bool)
 	of := make(map[keys.ID]share)
-	for n := 1; n <= maxBlockOfKey; n *= 4 {
+	for _, n := range []int{1, 4, maxBlockOfKey} {
 		limit, left := share{n, maxBlockOfKeyBytes}, false
 		for e := p.order.Front(); e != nil; e = e.Next() {
 			x := e.Value.(*pending)
@@ -316,14 +360,16 @@ func (p *pool) commit(b Block) {
 	}
 }
 
-// Update judges the oldest anew after a block.
+// Update judges the oldest anew after a block, and sends on more of the keys that had too many.
 func (p *pool) Update(int64, types.Txs, []*abci.ExecTxResult, mempool.PreCheckFunc, mempool.PostCheckFunc) error {
-	for _, tx := range p.overdue(0, maxRecheck) {
+	for _, tx := range p.oldest(maxRecheck) {
 		if _, err := p.judge(tx); ledger.CodeOf(err) != "" {
 			p.drop(tx.ID, err)
 		}
 	}
-
+	for _, tx := range p.due() {
+		p.send(tx, "")
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.by) > 0 {

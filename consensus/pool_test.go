@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	cmtp2p "github.com/cometbft/cometbft/p2p"
 	"github.com/cometbft/cometbft/types"
 
 	"collimate/keys"
@@ -140,18 +142,22 @@ func (w *poolWorld) block(txs ...*ledger.Transaction) []Result {
 // counted checks the sums of the pool against what is in it.
 func (w *poolWorld) counted() {
 	w.t.Helper()
-	byKey, byAccount, bytes := map[keys.ID]share{}, map[ledger.Account]uint64{}, 0
+	byKey, byAccount, bytes, held := map[keys.ID]share{}, map[ledger.Account]uint64{}, 0, 0
 	for e := w.order.Front(); e != nil; e = e.Next() {
 		x := e.Value.(*pending)
 		byKey[x.tx.Signer] = byKey[x.tx.Signer].plus(x.tx)
 		bytes += len(x.tx.Raw)
+		if x.ready && x.sent.IsZero() {
+			held++
+		}
 		if x.writes > 0 {
 			byAccount[x.account] += x.writes
 		}
 	}
 	if fmt.Sprint(byKey) != fmt.Sprint(w.pool.keys) || fmt.Sprint(byAccount) != fmt.Sprint(w.writes) || bytes != w.bytes ||
-		w.order.Len() != len(w.by) {
-		w.t.Errorf("the sums are %v, %v, %d bytes, want %v, %v, %d bytes", w.pool.keys, w.writes, w.bytes, byKey, byAccount, bytes)
+		w.order.Len() != len(w.by) || held != w.held {
+		w.t.Errorf("the sums are %v, %v, %d bytes, %d held, want %v, %v, %d bytes, %d held",
+			w.pool.keys, w.writes, w.bytes, w.held, byKey, byAccount, bytes, held)
 	}
 }
 
@@ -268,6 +274,48 @@ func TestPoolShares(t *testing.T) {
 	}
 }
 
+// TestPoolHolds: of one key, only what stands in a block is sent on, and more of it after each block.
+func TestPoolHolds(t *testing.T) {
+	w := newPoolWorld(t, 100_000, 1000)
+	var sent []*ledger.Transaction
+	w.send = func(tx *ledger.Transaction, _ cmtp2p.ID) { sent = append(sent, tx) }
+	var all []*ledger.Transaction
+	for i := range maxBlockOfKey + 10 {
+		all = append(all, w.studies(0, i, 1))
+		w.want(w.add(all[i], ""), "")
+	}
+	other := w.studies(1, 0, 1)
+	w.want(w.add(other, ""), "")
+	if want := append(slices.Clone(all[:maxBlockOfKey]), other); !slices.Equal(sent, want) {
+		t.Fatalf("%d were sent, want the %d of a block and the other key's", len(sent), maxBlockOfKey)
+	}
+	if late := w.overdue(0, len(all)+1); !slices.Equal(late, sent) {
+		t.Errorf("%d are sent again, want %d", len(late), len(sent))
+	}
+	w.counted()
+
+	sent = nil
+	w.drop(all[len(all)-1].ID, &ledger.Error{Code: ledger.CodeJailed}) // of those that are held
+	w.block(all[:4]...)
+	if !slices.Equal(sent, all[maxBlockOfKey:maxBlockOfKey+4]) {
+		t.Errorf("%d were sent after a block with 4", len(sent))
+	}
+	w.block(all[4:maxBlockOfKey]...)
+	if !slices.Equal(sent, all[maxBlockOfKey:len(all)-1]) || w.held != 0 {
+		t.Errorf("%d were sent in the end, want %d; %d are held", len(sent), 9, w.held)
+	}
+
+	// A transaction that is larger than the share by itself is sent.
+	sent = nil
+	large := w.studies(1, 100, ledger.MaxStudiesPerTx)
+	w.block(other)
+	w.want(w.add(large, ""), "")
+	w.counted()
+	if len(sent) != 1 {
+		t.Error("the only one of its key is held")
+	}
+}
+
 // TestPoolEviction fills the pool: who has least is let in at the cost of who has most.
 func TestPoolEviction(t *testing.T) {
 	w := newPoolWorld(t, 1000, 1000)
@@ -348,8 +396,8 @@ func TestTurns(t *testing.T) {
 	wait("one")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := turns.take(ctx, "gone"); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want context.Canceled", err)
+	if err := turns.take(ctx, "gone"); !errors.Is(err, context.Canceled) || !errors.Is(err, ErrBusy) {
+		t.Errorf("got %v, want ErrBusy and context.Canceled", err)
 	}
 	turns.give()
 	var got []string
@@ -363,6 +411,32 @@ func TestTurns(t *testing.T) {
 		turns.mu.Lock()
 		defer turns.mu.Unlock()
 		return turns.free == 1 && turns.waiting == 0 && len(turns.lanes) == 0 && len(turns.next) == 0
+	})
+}
+
+// TestTurnsRest: a turn is followed by a rest in which nobody works, whether it was a good one or not.
+func TestTurnsRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := newTurns(1)
+		began := time.Now()
+		for range 10 {
+			must(t, turns.do(t.Context(), "one", func() { time.Sleep(time.Millisecond) }))
+		}
+		if got, want := time.Since(began), 10*time.Millisecond+9*restAfterTurn*time.Millisecond; got != want {
+			t.Errorf("ten turns took %v, want %v", got, want)
+		}
+		synctest.Wait()
+		time.Sleep(time.Second)
+		must(t, turns.do(t.Context(), "one", func() { time.Sleep(time.Second) }))
+		began = time.Now()
+		must(t, turns.do(t.Context(), "one", func() {}))
+		if got := time.Since(began); got != maxRest {
+			t.Errorf("the rest after a long turn took %v, want %v", got, maxRest)
+		}
+		time.Sleep(time.Second)
+		if turns.free != 1 {
+			t.Errorf("%d turns are free in the end, want 1", turns.free)
+		}
 	})
 }
 

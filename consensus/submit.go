@@ -128,7 +128,7 @@ func (e *Engine) Submit(ctx context.Context, raw []byte) (Receipt, error) {
 		return r, err
 	}
 	if err := e.offer(ctx, tx, lane, ""); err != nil {
-		return Receipt{}, err
+		return e.unlessFinal(tx.ID, err)
 	}
 	select {
 	case o := <-done:
@@ -160,7 +160,20 @@ func (e *Engine) Offer(ctx context.Context, raw []byte) (ledger.TxID, error) {
 	if e.catchingUp() {
 		return ledger.TxID{}, ErrCatchingUp
 	}
-	return tx.ID, e.offer(ctx, tx, lane, "")
+	if err := e.offer(ctx, tx, lane, ""); err != nil {
+		_, err = e.unlessFinal(tx.ID, err)
+		return tx.ID, err
+	}
+	return tx.ID, nil
+}
+
+// unlessFinal returns the receipt of a transaction that became final while it waited for its turn: the state then refuses
+// it, as it is done already.
+func (e *Engine) unlessFinal(id ledger.TxID, refused error) (Receipt, error) {
+	if r, ok, err := e.app.receipts.get(id); ok || err != nil {
+		return r, err
+	}
+	return Receipt{}, refused
 }
 
 // take takes a transaction from a peer.
@@ -177,15 +190,15 @@ func (e *Engine) take(ctx context.Context, raw []byte, from cmtp2p.ID) error {
 
 // offer lets the state judge a transaction, when it is its turn, and puts it into the pool.
 func (e *Engine) offer(ctx context.Context, tx *ledger.Transaction, lane string, from cmtp2p.ID) error {
-	if err := e.turns.take(ctx, lane); err != nil {
+	var x judged
+	var refused error
+	if err := e.turns.do(ctx, lane, func() { x, refused = e.app.pool.judge(tx) }); err != nil {
 		return err
 	}
-	x, err := e.app.pool.judge(tx)
-	e.turns.give() // what follows may wait for the disk
-	if err != nil {
-		return err
+	if refused != nil {
+		return refused
 	}
-	return e.app.pool.offer(x, from)
+	return e.app.pool.offer(x, from) // which may wait for the disk
 }
 
 // verify parses what is offered. Unless it was verified before, it waits for its turn.
@@ -196,9 +209,10 @@ func (e *Engine) verify(ctx context.Context, raw []byte, lane string) (*ledger.T
 	if tx := e.app.recall(raw); tx != nil {
 		return tx, nil
 	}
-	if err := e.turns.take(ctx, lane); err != nil {
+	var tx *ledger.Transaction
+	var refused error
+	if err := e.turns.do(ctx, lane, func() { tx, refused = e.app.verified.parse(e.genesis.ChainID, raw) }); err != nil {
 		return nil, err
 	}
-	defer e.turns.give()
-	return e.app.verified.parse(e.genesis.ChainID, raw)
+	return tx, refused
 }

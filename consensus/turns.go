@@ -3,11 +3,14 @@ package consensus
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"sync"
+	"time"
 )
 
 // turns lets few transactions be verified or judged at a time, and gives the turns to lanes in rotation: whoever sends
-// too much waits for its own.
+// too much waits for its own. A turn is followed by a rest of restAfterTurn times its length, so that a flood leaves the
+// processors to the work on blocks, and the more of them the busier they are.
 type turns struct {
 	mu      sync.Mutex
 	free    int
@@ -17,6 +20,17 @@ type turns struct {
 }
 
 func newTurns(n int) *turns { return &turns{free: n, lanes: map[string][]chan struct{}{}} }
+
+// do works when it is a lane's turn. It returns ErrBusy, and has not worked, if too many wait or ctx ends before.
+func (t *turns) do(ctx context.Context, lane string, work func()) error {
+	if err := t.take(ctx, lane); err != nil {
+		return err
+	}
+	began := time.Now()
+	work()
+	time.AfterFunc(min(restAfterTurn*time.Since(began), maxRest), t.give)
+	return nil
+}
 
 // take waits for a turn in a lane; give must follow if it returns nil.
 func (t *turns) take(ctx context.Context, lane string) error {
@@ -45,7 +59,7 @@ func (t *turns) take(ctx context.Context, lane string) error {
 			<-mine
 			t.give()
 		}()
-		return ctx.Err()
+		return fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
 	}
 }
 

@@ -104,7 +104,7 @@ func TestGenesisFile(t *testing.T) {
 		t.Errorf("hash of what was loaded: got %x, %v, want %x", b, err, a)
 	}
 	// Frozen: nodes that differ here do not talk to each other.
-	if want := "b697a5753d9991aaeca021225dc48b948455daa4b67120fbd979e3db1fe9d886"; fmt.Sprintf("%x", a) != want {
+	if want := "5b03aec214bb6a1d43d6404b666772fea0612569c26db9d2b20d467b699fae83"; fmt.Sprintf("%x", a) != want {
 		t.Errorf("hash: got %x, want %s", a, want)
 	}
 	for _, bad := range []string{"", "{}", `{"chain_id":"c","extra":1}`, "[]"} {

@@ -30,6 +30,12 @@ type Verified struct {
 	AppHash      []byte // of the state after block To
 }
 
+// Progress says how far a long piece of work is.
+type Progress struct {
+	What     string // it counts: a block that is made again, a record that is compared, a proof that is checked
+	Done, Of int64  // Of is 0 where it is not known
+}
+
 // ErrDiffers is wrapped when what is on disk does not follow from the blocks, or the blocks not from each other.
 var ErrDiffers = errors.New("the chain does not verify")
 
@@ -43,9 +49,12 @@ func differs(format string, args ...any) error {
 // it, and that its header names the state and the results of the block before.
 //
 // An error that wraps ErrDiffers names the first difference: the height, or the record and the byte in it. Nothing in a
-// node's directory is changed but what opening the ledger store repairs after a crash. Progress, which may be nil, is called with
-// each height. Memory is bounded; the disk must have room for another state.
-func VerifyChain(ctx context.Context, dir string, g *Genesis, progress func(height, last int64), log *slog.Logger) (*Verified, error) {
+// node's directory is changed. Progress, which may be nil, is called often. Memory is bounded; the disk must have room for
+// another state.
+func VerifyChain(ctx context.Context, dir string, g *Genesis, progress func(Progress), log *slog.Logger) (*Verified, error) {
+	if progress == nil {
+		progress = func(Progress) {}
+	}
 	if err := g.Validate(); err != nil {
 		return nil, fmt.Errorf("consensus: genesis: %w", err)
 	}
@@ -62,7 +71,7 @@ type verification struct {
 	genesis  *Genesis
 	dir      string
 	log      *slog.Logger
-	progress func(height, last int64)
+	progress func(Progress)
 
 	blocks     *cmtstore.BlockStore
 	validators *types.ValidatorSet
@@ -88,7 +97,7 @@ func (v *verification) run(ctx context.Context) (_ *Verified, err error) {
 	if v.validators, err = v.genesis.validatorSet(); err != nil {
 		return nil, err
 	}
-	onDisk, err := store.Open(LedgerDir(v.dir), store.Options{Logger: v.log})
+	onDisk, err := store.Open(LedgerDir(v.dir), store.Options{Logger: v.log, ReadOnly: true})
 	if err != nil {
 		return nil, err
 	}
@@ -119,17 +128,15 @@ func (v *verification) run(ctx context.Context) (_ *Verified, err error) {
 		if err := v.block(ctx, h); err != nil {
 			return nil, err
 		}
-		if v.progress != nil {
-			v.progress(h, v.blocks.Height())
-		}
+		v.progress(Progress{"block", h, v.blocks.Height()})
 	}
 	got := again.Snapshot()
 	defer later(got.Close)
-	if v.out.Records, err = compare(got, want); err != nil {
+	if v.out.Records, err = compare(ctx, got, want, v.progress); err != nil {
 		return nil, err
 	}
 	v.out.AppHash = got.AppHash()
-	return &v.out, want.Verify(ctx, nil)
+	return &v.out, want.Verify(ctx, func(n int) { v.progress(Progress{"proof", int64(n), int64(v.out.Records)}) })
 }
 
 // begin makes the state to begin with: that of the genesis, or of a snapshot.
@@ -285,7 +292,7 @@ func records(s *store.Snapshot, fail *error) iter.Seq[record] {
 
 // compare compares two states, and returns the number of records. What an error says of a record is its key, which is a hash
 // or a salted one.
-func compare(got, want *store.Snapshot) (n int, err error) {
+func compare(ctx context.Context, got, want *store.Snapshot, progress func(Progress)) (n int, err error) {
 	var failed [2]error
 	next, stop := iter.Pull(records(got, &failed[0]))
 	defer stop()
@@ -302,7 +309,12 @@ func compare(got, want *store.Snapshot) (n int, err error) {
 			return n, differs("the record %x differs from byte %d on: on disk it has %d bytes, made again %d", w.key,
 				commonPrefix(g.value, w.value), len(w.value), len(g.value))
 		}
-		n++
+		if n++; n%compareStep == 1 {
+			if err := ctx.Err(); err != nil {
+				return n, err
+			}
+			progress(Progress{"record", int64(n), 0})
+		}
 	}
 	if failed[1] != nil {
 		return n, failed[1]

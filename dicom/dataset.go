@@ -32,7 +32,7 @@ func (d *Dataset) Put(t Tag, values ...string) {
 			return
 		}
 	}
-	d.put(t, []byte(strings.Join(values, `\`)), "AE", "AS", "CS", "DA", "DS", "IS", "LO", "PN", "SH", "TM", "UI")
+	d.put(t, []byte(strings.Join(values, `\`)), "AE", "AS", "CS", "DA", "DS", "IS", "LO", "PN", "SH", "TM", "UI", "UT")
 }
 
 // PutUint16 sets an attribute of representation US.

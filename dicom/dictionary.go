@@ -38,6 +38,7 @@ const (
 	AcquisitionTime           Tag = 0x00080032
 	ContentTime               Tag = 0x00080033
 	AccessionNumber           Tag = 0x00080050
+	issuerOfAccessionNumber   Tag = 0x00080051 // the sequence
 	QueryRetrieveLevel        Tag = 0x00080052
 	RetrieveAETitle           Tag = 0x00080054
 	Modality                  Tag = 0x00080060
@@ -48,6 +49,7 @@ const (
 	CodingSchemeDesignator    Tag = 0x00080102
 	CodeMeaning               Tag = 0x00080104
 	MappingResource           Tag = 0x00080105
+	timezoneOffset            Tag = 0x00080201 // from UTC
 	StudyDescription          Tag = 0x00081030
 	SeriesDescription         Tag = 0x0008103e
 	ManufacturerModelName     Tag = 0x00081090
@@ -60,8 +62,11 @@ const (
 	PatientName               Tag = 0x00100010
 	PatientID                 Tag = 0x00100020
 	IssuerOfPatientID         Tag = 0x00100021
+	typeOfPatientID           Tag = 0x00100022
+	patientIDQualifiers       Tag = 0x00100024 // the sequence Issuer of Patient ID Qualifiers
 	PatientBirthDate          Tag = 0x00100030
 	PatientSex                Tag = 0x00100040
+	otherPatientIDs           Tag = 0x00101002 // the sequence
 	PatientAge                Tag = 0x00101010
 	SliceThickness            Tag = 0x00180050
 	KVP                       Tag = 0x00180060
@@ -110,6 +115,9 @@ const (
 	RescaleType               Tag = 0x00281054
 	RequestedProcedure        Tag = 0x00321060
 	RequestedProcedureCode    Tag = 0x00321064
+	universalEntityID         Tag = 0x00400032
+	universalEntityIDType     Tag = 0x00400033
+	measurementUnits          Tag = 0x004008ea // the code sequence
 	RequestedProcedureID      Tag = 0x00401001
 	PlacerOrderNumber         Tag = 0x00402016
 	FillerOrderNumber         Tag = 0x00402017
@@ -117,6 +125,11 @@ const (
 	ValueType                 Tag = 0x0040a040
 	ConceptNameCodeSequence   Tag = 0x0040a043
 	ContinuityOfContent       Tag = 0x0040a050
+	uidValue                  Tag = 0x0040a124 // UID, the value of a content item
+	textValue                 Tag = 0x0040a160
+	conceptCode               Tag = 0x0040a168 // the sequence
+	measuredValue             Tag = 0x0040a300 // the sequence
+	numericValue              Tag = 0x0040a30a
 	ReferencedRequestSequence Tag = 0x0040a370
 	CurrentRequestedEvidence  Tag = 0x0040a375
 	ContentTemplateSequence   Tag = 0x0040a504
@@ -135,13 +148,14 @@ func (t Tag) representation() (v vr, ok bool) {
 		return vr{'A', 'S'}, true
 	case fileSetID, directoryRecordType, referencedFileID, SpecificCharacterSet, ImageType, QueryRetrieveLevel, Modality,
 		MappingResource, PatientSex, Laterality, RotationDirection, PatientPosition,
-		PhotometricInterpretation, RelationshipType, ValueType, ContinuityOfContent, TemplateIdentifier:
+		PhotometricInterpretation, RelationshipType, ValueType, ContinuityOfContent, TemplateIdentifier,
+		typeOfPatientID, universalEntityIDType:
 		return vr{'C', 'S'}, true
 	case InstanceCreationDate, StudyDate, SeriesDate, AcquisitionDate, ContentDate, PatientBirthDate:
 		return vr{'D', 'A'}, true
 	case SliceThickness, KVP, DataCollectionDiameter, ReconstructionDiameter, GantryDetectorTilt, TableHeight,
 		ImagePositionPatient, ImageOrientationPatient, SliceLocation, PixelSpacing, WindowCenter, WindowWidth,
-		RescaleIntercept, RescaleSlope:
+		RescaleIntercept, RescaleSlope, numericValue:
 		return vr{'D', 'S'}, true
 	case ExposureTime, XRayTubeCurrent, Exposure, SeriesNumber, AcquisitionNumber, InstanceNumber, StudyInstances,
 		SeriesInstances:
@@ -157,19 +171,22 @@ func (t Tag) representation() (v vr, ok bool) {
 	case ReferringPhysicianName, PatientName:
 		return vr{'P', 'N'}, true
 	case implementationVersion, AccessionNumber, CodeValue, CodingSchemeDesignator, ConvolutionKernel, StudyID,
-		RequestedProcedureID:
+		RequestedProcedureID, timezoneOffset:
 		return vr{'S', 'H'}, true
 	case directoryRecordSequence, ReferencedStudySequence, ReferencedPPSSequence, ReferencedSeriesSequence,
 		ReferencedSOPSequence, RequestedProcedureCode, ConceptNameCodeSequence, ReferencedRequestSequence,
-		CurrentRequestedEvidence, ContentTemplateSequence, ContentSequence:
+		CurrentRequestedEvidence, ContentTemplateSequence, ContentSequence, issuerOfAccessionNumber,
+		patientIDQualifiers, otherPatientIDs, measurementUnits, conceptCode, measuredValue:
 		return vr{'S', 'Q'}, true
 	case InstanceCreationTime, StudyTime, SeriesTime, AcquisitionTime, ContentTime:
 		return vr{'T', 'M'}, true
 	case mediaStorageSOPClassUID, mediaStorageSOPInstanceUID, transferSyntaxUID, implementationClass,
 		referencedSOPClassInFile, referencedSOPInFile, referencedTransferSyntax, SOPClassUID, SOPInstanceUID,
 		ReferencedSOPClassUID, ReferencedSOPInstanceUID, StudyInstanceUID, SeriesInstanceUID,
-		FrameOfReferenceUID, RetrieveLocationUID:
+		FrameOfReferenceUID, RetrieveLocationUID, uidValue:
 		return vr{'U', 'I'}, true
+	case textValue, universalEntityID:
+		return vr{'U', 'T'}, true
 	case fileMetaGroupLength, firstRootRecordOffset, lastRootRecordOffset, nextRecordOffset, lowerLevelOffset:
 		return vr{'U', 'L'}, true
 	case fileSetConsistencyFlag, recordInUseFlag, SamplesPerPixel, Rows, Columns, BitsAllocated, BitsStored,

@@ -181,8 +181,18 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// judge runs a tool of DCMTK or dicom3tools over a file and fails on a line that matches an error.
+// judge runs a tool of DCMTK or dicom3tools over a file and fails on an error.
 func judge(t *testing.T, file []byte, tool string, args ...string) {
+	t.Helper()
+	t.Run(tool, func(t *testing.T) {
+		for _, line := range complaints(t, file, tool, args...) {
+			t.Error(line)
+		}
+	})
+}
+
+// complaints runs such a tool and returns the lines that tell errors.
+func complaints(t *testing.T, file []byte, tool string, args ...string) (lines []string) {
 	t.Helper()
 	path, err := exec.LookPath(tool)
 	if err != nil {
@@ -193,14 +203,15 @@ func judge(t *testing.T, file []byte, tool string, args ...string) {
 		t.Fatal(err)
 	}
 	out, err := exec.Command(path, append(args, name)...).CombinedOutput()
-	if tool != "dciodvfy" && err != nil {
+	if tool != "dciodvfy" && err != nil { // which tells errors by its lines
 		t.Errorf("%s: %v", tool, err)
 	}
 	for line := range strings.Lines(string(out)) {
 		if strings.HasPrefix(line, "Error") || strings.HasPrefix(line, "E:") || strings.HasPrefix(line, "F:") {
-			t.Errorf("%s: %s", tool, strings.TrimSpace(line))
+			lines = append(lines, strings.TrimSpace(line))
 		}
 	}
+	return lines
 }
 
 // shared returns a folder of the real files, and skips the test where there are none.

@@ -34,6 +34,9 @@ const (
 	// recodeBuffer is what files are recoded through; a multiple of 8.
 	recodeBuffer = 64 << 10
 
+	// maxKeyObjectBytes bounds what ReadKeyObject walks over: MaxInstances references of some 150 bytes each, twice.
+	maxKeyObjectBytes = 32 << 20
+
 	// maxDepth bounds the nesting of sequences of undefined length; enhanced objects and structured reports
 	// in practice stay under 10.
 	maxDepth = 32

@@ -11,7 +11,7 @@ type ManifestInput struct {
 	// SOPInstanceUID is the manifest's own name, which XDS calls its uniqueId; SeriesInstanceUID that of the
 	// series it is alone in. Neither may be that of an instance or a series of the study.
 	SOPInstanceUID, SeriesInstanceUID string
-	// Content is when the manifest was made; it is written in UTC.
+	// Content is when the manifest was made; it is written in UTC, with a Description in the zone of that.
 	Content time.Time
 	// RetrieveAETitle (1 to 16 characters) and RetrieveLocationUID say where the instances are to be had;
 	// the UID is the repositoryUniqueId of the imaging document source, for RAD-69.
@@ -19,11 +19,12 @@ type ManifestInput struct {
 	// Institution is where the manifest was made; may be empty.
 	Institution string
 	Study       Study
+	Description *Description // makes it a manifest of MADO; nil for the plain one
 }
 
 // Manifest returns the Part 10 file of a Key Object Selection document that lists the instances of a study:
 // the manifest of XDS-I.b, titled (113030, DCM, "Manifest"). Patient, accession number and Study Instance UID
-// are copied as they are. RAD TF-3: 4.68.4.1.2, DICOM PS3.3 A.35.4, PS3.16 TID 2010
+// are copied as they are. With a Description it is one of MADO. RAD TF-3: 4.68.4.1.2, DICOM PS3.3 A.35.4, PS3.16 TID 2010
 func Manifest(m ManifestInput) ([]byte, error) {
 	d, err := m.dataset()
 	if err != nil {
@@ -51,6 +52,11 @@ func (m *ManifestInput) check() error {
 	if n := len(m.RetrieveAETitle); n < 1 || n > 16 {
 		return errors.New("a Retrieve AE Title has 1 to 16 characters")
 	}
+	if m.Description != nil {
+		if err := m.Description.check(); err != nil {
+			return err
+		}
+	}
 	for _, s := range m.Study.Series {
 		if s.InstanceUID == m.SeriesInstanceUID {
 			return errors.New("the Series Instance UID is that of a series of the study")
@@ -69,7 +75,8 @@ func (m *ManifestInput) dataset() (*Dataset, error) {
 		return nil, err
 	}
 	s := &m.Study
-	date, clock := m.Content.UTC().Format("20060102"), m.Content.UTC().Format("150405")
+	made := m.Content.In(m.zone())
+	date, clock := made.Format("20060102"), made.Format("150405")
 	d := new(Dataset)
 	d.Put(SpecificCharacterSet, "ISO_IR 192")
 	d.Put(InstanceCreationDate, date) // the creationTime of the DocumentEntry is made from these two
@@ -113,6 +120,9 @@ func (m *ManifestInput) dataset() (*Dataset, error) {
 	template.Put(TemplateIdentifier, "2010")
 	d.PutItems(ContentTemplateSequence, template)
 	d.PutItems(ContentSequence, m.content()...)
+	if m.Description != nil {
+		m.describe(d)
+	}
 	return d, nil
 }
 
@@ -157,14 +167,19 @@ func (m *ManifestInput) content() []*Dataset {
 	var items []*Dataset
 	for _, s := range m.Study.Series {
 		for _, i := range s.Instances {
-			d := new(Dataset)
-			d.PutItems(ReferencedSOPSequence, reference(i))
-			d.Put(RelationshipType, "CONTAINS")
-			d.Put(ValueType, kindOf(i.SOPClassUID).value)
-			items = append(items, d)
+			items = append(items, selected(i))
 		}
 	}
 	return items
+}
+
+// selected is the content item that refers to an instance.
+func selected(i Instance) *Dataset {
+	d := new(Dataset)
+	d.PutItems(ReferencedSOPSequence, reference(i))
+	d.Put(RelationshipType, "CONTAINS")
+	d.Put(ValueType, kindOf(i.SOPClassUID).value)
+	return d
 }
 
 func reference(i Instance) *Dataset {

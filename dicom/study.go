@@ -37,7 +37,7 @@ type Instance struct {
 	SOPClassUID       string
 	SOPInstanceUID    string
 	TransferSyntaxUID string   // for a DICOMDIR
-	Number            string   // for a DICOMDIR
+	Number            string   // for a DICOMDIR and a description
 	FileID            []string // for a DICOMDIR: the path, 1 to 8 components of 1 to 8 characters A-Z 0-9 _
 }
 

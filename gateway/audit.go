@@ -15,6 +15,7 @@ import (
 	"collimate/ledger"
 	"collimate/soap"
 	"collimate/xds"
+	"collimate/xds/xdsi"
 	"collimate/xua"
 )
 
@@ -23,23 +24,53 @@ import (
 // Anybody can make a key and ask for what does not exist, as often as they like. So a request of which nothing was
 // found is recorded in short, and not more often than rate allows: the trail must not fill the disk.
 func (s *Source) audit(ctx context.Context, caller xua.Caller, verdicts []verdict) error {
-	if !slices.ContainsFunc(verdicts, verdict.tells) {
-		if !s.strangers.allow(s.config.Now()) {
-			return nil
-		}
-		verdicts = verdicts[:min(len(verdicts), maxAuditedRefusals)]
-	}
-	r := atna.Retrieve{
-		Time:       s.config.Now(),
-		Origin:     s.origin(),
-		Repository: local(s.Endpoints().ITI43),
-		Consumer:   recipient(caller),
-		Requestors: requestors(caller),
-	}
+	verdicts = s.worthRecording(verdicts)
+	r := s.exchange(caller, PathRepository)
 	for _, v := range verdicts {
 		r.Documents = append(r.Documents, audited(v.request, v.refusal, string(v.reason)))
 	}
 	return record(ctx, s.config.Audit, atna.RetrieveExport(r))
+}
+
+// auditImages is audit for RAD-69.
+func (s *Source) auditImages(ctx context.Context, caller xua.Caller, requests []xdsi.ImagingRequest, verdicts []verdict) error {
+	verdicts = s.worthRecording(verdicts)
+	for len(verdicts) > 0 { // a record has a size, a study any number of instances
+		r := s.exchange(caller, PathImaging)
+		n := min(len(verdicts), maxAuditedInstances)
+		for i, v := range verdicts[:n] {
+			d := audited(v.request, v.refusal, string(v.reason))
+			d.StudyInstanceUID, d.SeriesInstanceUID = requests[i].StudyInstanceUID, requests[i].SeriesInstanceUID
+			r.Documents = append(r.Documents, d)
+		}
+		if err := record(ctx, s.config.Audit, atna.InstancesTransferred(r)); err != nil {
+			return err
+		}
+		requests, verdicts = requests[n:], verdicts[n:]
+	}
+	return nil
+}
+
+// worthRecording returns the verdicts that go into the audit trail.
+func (s *Source) worthRecording(verdicts []verdict) []verdict {
+	if slices.ContainsFunc(verdicts, verdict.tells) {
+		return verdicts
+	}
+	if !s.strangers.allow(s.config.Now()) {
+		return nil
+	}
+	return verdicts[:min(len(verdicts), maxAuditedRefusals)]
+}
+
+// exchange describes the two ends of a retrieve.
+func (s *Source) exchange(caller xua.Caller, path string) atna.Retrieve {
+	return atna.Retrieve{
+		Time:       s.config.Now(),
+		Origin:     s.origin(),
+		Repository: local(s.config.URL + path),
+		Consumer:   recipient(caller),
+		Requestors: requestors(caller),
+	}
 }
 
 func (s *Source) origin() atna.Origin { return atna.Origin{SourceID: s.id.Alias()} }
@@ -156,7 +187,7 @@ func host(address string) string {
 // requester was let in to at some time.
 func (v verdict) tells() bool {
 	switch v.reason {
-	case reasonUnknownRepository, reasonUnknownDocument, ledger.ReasonNoGrant, ledger.ReasonStale:
+	case reasonUnknownRepository, reasonUnknownDocument, reasonUnpublished, ledger.ReasonNoGrant, ledger.ReasonStale:
 		return false
 	}
 	return true
@@ -164,9 +195,9 @@ func (v verdict) tells() bool {
 
 // recordFailure writes to the audit trail that the sender of a request could not be authenticated, unless there have
 // been too many of late.
-func (s *Source) recordFailure(ctx context.Context, failed *rate, r *soap.Request, why error) {
+func (s *Source) recordFailure(ctx context.Context, path string, r *soap.Request, why error) {
 	now := s.config.Now()
-	if !failed.allow(now) {
+	if !s.failures.allow(now) {
 		return
 	}
 	who := atna.Requestor{}
@@ -174,7 +205,7 @@ func (s *Source) recordFailure(ctx context.Context, failed *rate, r *soap.Reques
 		name := r.TLS.PeerCertificates[0].Subject.String()
 		who.UserName = strings.ToValidUTF8(name[:min(len(name), maxCallerName)], "")
 	}
-	m := atna.AuthenticationFailure(now, s.origin(), local(s.Endpoints().ITI43), host(r.RemoteAddr), who, why.Error())
+	m := atna.AuthenticationFailure(now, s.origin(), local(s.config.URL+path), host(r.RemoteAddr), who, why.Error())
 	if err := s.config.Audit.Record(ctx, m); err != nil {
 		s.config.Logger.Error("writing the audit trail", "error", err) // the request is refused either way
 	}

@@ -65,7 +65,7 @@ func (w *world) publishSecond() *gateway.Ticket {
 	from := filepath.Join(w.t.TempDir(), "second")
 	_, err := phantom.Generate(from, phantom.Options{Series: 1, Slices: 2, Rows: 64, Columns: 64, Seed: 9})
 	w.must(err)
-	got, err := w.archive.Import(context.Background(), from, nil)
+	got, err := w.folder.Import(context.Background(), from, nil)
 	w.must(err)
 	ticket, err := w.source.Publish(context.Background(), got.Studies[0])
 	w.must(err)

@@ -1,13 +1,17 @@
 // Package gateway joins the two worlds: it answers IHE transactions by what the ledger says and what the
 // archive holds.
 //
-// A Source stands beside an imaging centre's archive and fills xds.Repository: it answers a signed ITI-43 if
-// the four checks hold.
+// A Source stands beside an imaging centre's archive and is a Document Repository (ITI-43, ITI-41 and RAD-68), a Document
+// Registry (ITI-18, ITI-42, ITI-61) and an Imaging Document Source (RAD-69). It gives out a study, a part of one, or a
+// document that was submitted for one, if the four checks hold.
 //
-//  1. the signature is right (soap/wss, before Retrieve is called);
+//  1. the signature is right (soap/wss, before the Source is called);
 //  2. repositoryUniqueId names this source's own key;
-//  3. documentUniqueId stands for a study that this source published on the ledger;
+//  3. what is asked for is of a study that this source published on the ledger;
 //  4. the ledger says that the study's owner has let this requester in.
+//
+// A query finds what its caller may retrieve. Only the organisation's own systems, by their keys, may submit; and see what
+// is of no study on the ledger.
 //
 // A Consumer stands beside an existing XDS consumer and fills xds.Repository too: it finds the source of each
 // document on the ledger, asks it in a signed request over TLS pinned to the source's key, and streams the
@@ -15,7 +19,7 @@
 //
 // Both decide all that can fail politely before the first byte of an answer. One request reads one snapshot of
 // the ledger. What is denied and what does not exist look alike outside; the reason goes to the audit trail.
-// There is one way to the bytes of the archive, Source.Retrieve, and so one place where policy is made.
+// Every way to the bytes of the archive and of the document store passes Source.decide, the one place where policy is made.
 //
 // A Source and a Consumer may be used concurrently.
 package gateway
@@ -40,8 +44,12 @@ type Ledger interface {
 
 // The paths at which a gateway answers.
 const (
-	// PathRepository is ITI-43, on the source side and on the consumer side.
+	// PathRepository is ITI-43, on the source side and on the consumer side; and ITI-41 with RAD-68, on the source side.
 	PathRepository = "/xds/repository"
+	// PathRegistry is ITI-18, ITI-42 and ITI-61, on the source side.
+	PathRegistry = "/xds/registry"
+	// PathImaging is RAD-69, on the source side.
+	PathImaging = "/xdsi/imaging"
 	// PathOpenings takes the openings of grants, on the source side.
 	PathOpenings = "/v1/openings"
 )

@@ -6,25 +6,55 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/http"
+	"slices"
 
+	"collimate/keys"
 	"collimate/soap"
 	"collimate/xds"
+	"collimate/xds/xdsi"
 	"collimate/xua"
 )
 
-// Handler answers what a source answers: ITI-43 signed by the requester, and the openings of grants.
+// Handler answers what a source answers: as a Document Repository, a Document Registry and an Imaging Document Source, and
+// the openings of grants.
 func (s *Source) Handler() (http.Handler, error) {
-	authenticate, err := s.authenticator()
-	if err != nil {
-		return nil, err
+	mux, gates := http.NewServeMux(), soap.NewGates(soap.DefaultLimits)
+	for path, handler := range map[string]func(xds.Authenticator, xds.Options) *soap.Server{
+		PathRepository: func(a xds.Authenticator, o xds.Options) *soap.Server {
+			return xds.NewRepositoryHandler(s, s.recipient(), a, o)
+		},
+		PathRegistry: func(a xds.Authenticator, o xds.Options) *soap.Server { return xds.NewRegistryHandler(s, a, o) },
+		PathImaging:  func(a xds.Authenticator, o xds.Options) *soap.Server { return xdsi.NewHandler(s, a, o) },
+	} {
+		authenticate, err := s.authenticator(path)
+		if err != nil {
+			return nil, err
+		}
+		server := handler(authenticate, xds.Options{URL: s.config.URL + path, Submits: s.showsSubmitter})
+		server.Logger, server.Async, server.Gates = s.config.Logger, s.config.Async, gates
+		server.Limits.IdleTimeout = turnTimeout
+		mux.Handle(path, server)
 	}
-	mux := http.NewServeMux()
-	repository := xds.NewHandler(s, authenticate, xds.Options{URL: s.Endpoints().ITI43})
-	repository.Logger, repository.Async = s.config.Logger, s.config.Async
-	repository.Limits.IdleTimeout = turnTimeout
-	mux.Handle(PathRepository, repository)
 	mux.HandleFunc(PathOpenings, s.openings)
 	return mux, nil
+}
+
+// showsSubmitter reports whether a peer has shown the key of a submitter in TLS. One that signs only is known when its
+// request has been read, and has to do with less of it.
+func (s *Source) showsSubmitter(state *tls.ConnectionState) bool {
+	if state == nil || len(state.PeerCertificates) == 0 {
+		return false
+	}
+	id, err := keys.IDOfCertificate(state.PeerCertificates[0])
+	return err == nil && slices.Contains(s.config.Submitters, id)
+}
+
+// recipient returns who takes documents in, nil if nobody does.
+func (s *Source) recipient() xds.Recipient {
+	if s.config.Documents == nil {
+		return nil
+	}
+	return s
 }
 
 // TLSConfig returns the configuration of the source's listener. The server shows the source's key, to which
@@ -40,7 +70,7 @@ func (s *Source) TLSConfig() *tls.Config {
 // Handler answers what a consumer side answers: ITI-43 as the local XDS consumer sends it, unsigned, over TLS
 // with a client certificate of an authority that this organisation trusts.
 func (c *Consumer) Handler(url string) http.Handler {
-	repository := xds.NewHandler(c, authenticateTLS, xds.Options{URL: url})
+	repository := xds.NewRepositoryHandler(c, nil, authenticateTLS, xds.Options{URL: url})
 	repository.Logger, repository.Async = c.config.Logger, c.config.Async
 	return repository
 }

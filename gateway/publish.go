@@ -80,51 +80,197 @@ func (s *Source) ownBond(view *ledger.Snapshot) (ledger.Bond, error) {
 	return bond, nil
 }
 
-// Publish offers a study of the archive: it draws the salt and the claim key, stores them, and then defines the
-// study on the ledger. It returns the claim ticket.
+// MaxBatch is how many studies PublishBatch takes: those that one transaction holds.
+const MaxBatch = ledger.MaxStudiesPerTx
+
+// ErrWithdrawn is returned for a study that is to be published and is withdrawn.
+var ErrWithdrawn = errors.New("the study is withdrawn on the ledger: erase it, then publish it again")
+
+// ErrErased is returned by PublishBatch for a study that was erased: only Publish, by which somebody names it, brings it
+// back.
+var ErrErased = errors.New("the study was erased: publish it by name if it is to be published again")
+
+// maxTries bounds how often something is put to the ledger that has changed there since it was looked at, which is rare
+// enough once.
+const maxTries = 3
+
+// Publish offers a study of the archive: it draws the salt and the claim key, stores them, defines the study on the
+// ledger, and registers its documents. It returns the claim ticket.
 //
 // It may be repeated at any time, also after a crash: a study that is in the catalog keeps its salt, and one
 // that is on the ledger is not defined again. Once the study has been claimed the ticket holds no claim key. A study
-// that is withdrawn is not published: erase it first. One whose name another source has taken before ours was final
+// that is withdrawn is not published: ErrWithdrawn. One whose name another source has taken before ours was final
 // gets another name.
 func (s *Source) Publish(ctx context.Context, studyInstanceUID string) (*Ticket, error) {
-	if _, err := s.config.Archive.Study(ctx, studyInstanceUID); err != nil {
-		return nil, fmt.Errorf("publishing: %w", err)
-	}
-	s.publishing.Lock()
-	defer s.publishing.Unlock()
-	study, err := s.config.Catalog.Study(studyInstanceUID)
-	if errors.Is(err, catalog.ErrNotFound) {
-		study, err = s.enter(studyInstanceUID)
-	}
-	if err == nil {
-		err = s.define(ctx, &study)
-	}
-	if errors.Is(err, errTaken) { // so nobody has a ticket of it
-		if err = s.config.Catalog.Erase(ctx, studyInstanceUID); err == nil {
-			study, err = s.enter(studyInstanceUID)
-		}
-		if err == nil {
-			err = s.define(ctx, &study)
-		}
-	}
+	outcomes, err := s.publishAll(ctx, []string{studyInstanceUID}, true)
 	if err != nil {
 		return nil, err
 	}
-	return &Ticket{
-		ChainID:            s.config.ChainID,
-		StudyID:            study.StudyID,
-		Source:             s.id,
-		RepositoryUniqueID: s.id.Alias(),
-		StudyInstanceUID:   studyInstanceUID,
-		Salt:               study.Salt,
-		Documents:          documents(study.StudyID),
-		ClaimKey:           study.ClaimKey,
-	}, nil
+	return outcomes[0].Ticket, outcomes[0].Err
 }
 
-// documents returns the documents that a study is offered as, by kind.
-func documents(study ledger.StudyID) map[ledger.DocumentKind]string {
+// Outcome is what became of one study of a batch.
+type Outcome struct {
+	Ticket *Ticket // nil if there is an error
+	Err    error
+}
+
+// PublishBatch publishes at most MaxBatch studies, each named once, by one transaction, as Publish does one; but it leaves
+// those alone that were erased. The outcomes are in the order of the studies; an error besides them means that nothing
+// can be said of any, and all are to be published again.
+func (s *Source) PublishBatch(ctx context.Context, studyInstanceUIDs []string) ([]Outcome, error) {
+	if len(studyInstanceUIDs) > MaxBatch {
+		return nil, fmt.Errorf("publishing: %d studies at once, want at most %d", len(studyInstanceUIDs), MaxBatch)
+	}
+	return s.publishAll(ctx, studyInstanceUIDs, false)
+}
+
+func (s *Source) publishAll(ctx context.Context, studyInstanceUIDs []string, erased bool) ([]Outcome, error) {
+	outcomes := make([]Outcome, len(studyInstanceUIDs))
+	var batch []*publication
+	for i, uid := range studyInstanceUIDs {
+		if _, outcomes[i].Err = s.config.Archive.Study(ctx, uid); outcomes[i].Err == nil {
+			batch = append(batch, &publication{Study: catalog.Study{StudyInstanceUID: uid}, outcome: &outcomes[i]})
+		}
+	}
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	if err := s.publish(ctx, batch, erased); err != nil {
+		return nil, fmt.Errorf("publishing: %w", err)
+	}
+	for i, o := range outcomes {
+		if o.Err != nil {
+			outcomes[i] = Outcome{Err: fmt.Errorf("publishing: %w", o.Err)}
+		}
+	}
+	return outcomes, nil
+}
+
+// publication is a study that is being published.
+type publication struct {
+	catalog.Study
+	record  *ledger.StudyRecord // nil while it is not on the ledger
+	outcome *Outcome
+}
+
+// publish brings studies into the catalog, onto the ledger and into the registry, in this order.
+func (s *Source) publish(ctx context.Context, batch []*publication, erased bool) error {
+	if err := s.enter(batch, erased); err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		missing, err := s.compare(ctx, batch)
+		if err != nil {
+			return err
+		}
+		if len(missing.Studies) == 0 {
+			break
+		}
+		err = s.submit(ctx, missing)
+		if err == nil {
+			break
+		}
+		// A study that has come onto the ledger since: by a transaction of ours whose answer was lost, or another's.
+		if ledger.CodeOf(err) != ledger.CodeStudyExists || try == maxTries {
+			return err
+		}
+	}
+	var live []*publication
+	for _, p := range batch {
+		switch {
+		case p.outcome.Err != nil:
+		case p.record != nil && p.record.Status == ledger.Withdrawn:
+			p.outcome.Err = ErrWithdrawn
+		default:
+			p.outcome.Ticket = s.ticket(p.Study)
+			if p.record == nil || p.record.Status == ledger.Live {
+				live = append(live, p)
+			}
+		}
+	}
+	return s.enrol(ctx, live)
+}
+
+// enrol registers studies; if not all can be, as many as can.
+func (s *Source) enrol(ctx context.Context, batch []*publication) error {
+	studies := make([]catalog.Study, len(batch))
+	for i, p := range batch {
+		studies[i] = p.Study
+	}
+	if s.register(ctx, studies) == nil {
+		return nil
+	}
+	for i, p := range batch {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.register(ctx, studies[i:i+1]); err != nil {
+			*p.outcome = Outcome{Err: fmt.Errorf("%w: %w", ErrUnregistered, err)}
+		}
+	}
+	return nil
+}
+
+// enter draws the secrets of the studies that the catalog does not know and stores them. They are on disk before the
+// ledger hears of a study: a crash in between leaves an entry that is taken up again, never a study whose salt is lost.
+func (s *Source) enter(batch []*publication, erased bool) error {
+	var fresh []catalog.Study
+	for _, p := range batch {
+		known, err := s.config.Catalog.Study(p.StudyInstanceUID)
+		if err == nil {
+			p.Study = known
+			continue
+		}
+		if !errors.Is(err, catalog.ErrNotFound) {
+			return err
+		}
+		if was, err := s.config.Catalog.Erased(p.StudyInstanceUID); err != nil {
+			return err
+		} else if was && !erased {
+			p.outcome.Err = ErrErased
+			continue
+		}
+		if err := s.draw(&p.Study); err != nil {
+			return err
+		}
+		fresh = append(fresh, p.Study)
+	}
+	return s.store(fresh...)
+}
+
+// draw draws the secrets of a study.
+func (s *Source) draw(study *catalog.Study) error {
+	study.Published, study.MADO = s.config.Now().Unix(), s.config.MADO
+	if _, err := io.ReadFull(s.config.Rand, study.Salt[:]); err != nil {
+		return fmt.Errorf("drawing a salt: %w", err)
+	}
+	study.StudyID = ledger.NewStudyID(study.Salt, study.StudyInstanceUID)
+	_, claim, err := ed25519.GenerateKey(s.config.Rand)
+	if err != nil {
+		return fmt.Errorf("drawing a claim key: %w", err)
+	}
+	if study.ClaimKey, err = x509.MarshalPKCS8PrivateKey(claim); err != nil {
+		return fmt.Errorf("encoding the claim key: %w", err)
+	}
+	return nil
+}
+
+// store puts studies and their documents into the catalog.
+func (s *Source) store(studies ...catalog.Study) error {
+	if len(studies) == 0 {
+		return nil
+	}
+	return s.config.Catalog.PutStudies(studies, func(study catalog.Study) map[string]ledger.DocumentKind {
+		kinds := map[string]ledger.DocumentKind{}
+		for kind, id := range documentIDs(study.StudyID) {
+			kinds[id] = kind
+		}
+		return kinds
+	})
+}
+
+// documentIDs returns the documents that a study is offered as, by kind.
+func documentIDs(study ledger.StudyID) map[ledger.DocumentKind]string {
 	ids := map[ledger.DocumentKind]string{}
 	for _, kind := range []ledger.DocumentKind{ledger.DocumentStudy, ledger.DocumentManifest} {
 		ids[kind] = ledger.DocumentUniqueID(study, kind)
@@ -132,65 +278,66 @@ func documents(study ledger.StudyID) map[ledger.DocumentKind]string {
 	return ids
 }
 
-// enter draws the secrets of a study and stores them. They are on disk before the ledger hears of the study:
-// a crash in between leaves an entry that Publish takes up again, never a study whose salt is lost.
-func (s *Source) enter(studyInstanceUID string) (catalog.Study, error) {
-	study := catalog.Study{StudyInstanceUID: studyInstanceUID, Published: s.config.Now().Unix()}
-	if _, err := io.ReadFull(s.config.Rand, study.Salt[:]); err != nil {
-		return study, fmt.Errorf("drawing a salt: %w", err)
-	}
-	study.StudyID = ledger.NewStudyID(study.Salt, studyInstanceUID)
-	_, claim, err := ed25519.GenerateKey(s.config.Rand)
-	if err != nil {
-		return study, fmt.Errorf("drawing a claim key: %w", err)
-	}
-	if study.ClaimKey, err = x509.MarshalPKCS8PrivateKey(claim); err != nil {
-		return study, fmt.Errorf("encoding the claim key: %w", err)
-	}
-	return study, s.store(study)
-}
-
-// store puts a study and its documents into the catalog.
-func (s *Source) store(study catalog.Study) error {
-	kinds := map[string]ledger.DocumentKind{}
-	for kind, id := range documents(study.StudyID) {
-		kinds[id] = kind
-	}
-	return s.config.Catalog.PutStudy(study, kinds)
-}
-
-// errTaken is returned for a study whose name another source has defined first. Anybody reads a name before it is final.
-var errTaken = errors.New("another source has defined the name of the study")
-
-// define puts a study on the ledger unless it is there, and forgets its claim key once it has been claimed.
-func (s *Source) define(ctx context.Context, study *catalog.Study) error {
-	var record *ledger.StudyRecord
-	err := s.config.Ledger.View(func(view *ledger.Snapshot) (err error) {
-		record, err = view.Study(study.StudyID)
-		return err
-	})
-	switch {
-	case errors.Is(err, ledger.ErrNotFound):
-		claim, err := claimOwner(*study)
-		if err != nil {
-			return err
+// compare looks the studies up on the ledger and returns the definition of those that are not there. Of those that are
+// claimed it forgets the claim key; those whose name another source has taken, so that nobody has a ticket of them, get
+// another name.
+func (s *Source) compare(ctx context.Context, batch []*publication) (missing ledger.DefineStudy, err error) {
+	err = s.config.Ledger.View(func(view *ledger.Snapshot) error {
+		for _, p := range batch {
+			var err error
+			if p.record, err = view.Study(p.StudyID); err != nil && !errors.Is(err, ledger.ErrNotFound) {
+				return err
+			}
 		}
-		return s.submit(ctx, ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: study.StudyID, Owner: claim, Kind: ledger.RecordImaging}}})
-	case err != nil:
-		return err
-	case record.Source != s.id:
-		return errTaken
-	case record.Status == ledger.Withdrawn:
-		return errors.New("the study is withdrawn on the ledger: erase it, then publish it again")
-	case study.ClaimKey == nil:
 		return nil
+	})
+	if err != nil {
+		return missing, err
 	}
-	claim, err := claimOwner(*study)
-	if err != nil || record.Owner == claim {
-		return err
+	for _, p := range batch {
+		if p.outcome.Err != nil {
+			continue
+		}
+		if p.record != nil && p.record.Source != s.id {
+			if err := s.config.Catalog.Erase(ctx, p.StudyInstanceUID); err != nil {
+				return missing, err
+			}
+			p.Study, p.record = catalog.Study{StudyInstanceUID: p.StudyInstanceUID}, nil
+			if err := errors.Join(s.draw(&p.Study), s.store(p.Study)); err != nil {
+				return missing, err
+			}
+		}
+		if p.record != nil && p.ClaimKey == nil {
+			continue
+		}
+		claim, err := claimOwner(p.Study)
+		switch {
+		case err != nil: // such as of a study that was claimed on a ledger that is lost
+			p.outcome.Err = err
+		case p.record == nil:
+			missing.Studies = append(missing.Studies, ledger.StudyDefinition{Study: p.StudyID, Owner: claim, Kind: ledger.RecordImaging})
+		case p.record.Owner != claim:
+			p.ClaimKey = nil
+			if err := s.store(p.Study); err != nil {
+				return missing, err
+			}
+		}
 	}
-	study.ClaimKey = nil
-	return s.store(*study)
+	return missing, nil
+}
+
+// ticket makes the claim ticket of a study.
+func (s *Source) ticket(study catalog.Study) *Ticket {
+	return &Ticket{
+		ChainID:            s.config.ChainID,
+		StudyID:            study.StudyID,
+		Source:             s.id,
+		RepositoryUniqueID: s.id.Alias(),
+		StudyInstanceUID:   study.StudyInstanceUID,
+		Salt:               study.Salt,
+		Documents:          documentIDs(study.StudyID),
+		ClaimKey:           study.ClaimKey,
+	}
 }
 
 // claimOwner names the owner of a study until it is claimed: the claim key.
@@ -204,80 +351,14 @@ func claimOwner(study catalog.Study) (keys.Owner, error) {
 	return keys.Owner{ID: id}, err
 }
 
-// DefineGroup puts a record of kind group on the ledger, whose owner makes members by granting it to them. Its name is
-// random: it stands for nothing else.
+// DefineGroup puts a record of kind group on the ledger, whose owner makes members by granting it to them.
 func (s *Source) DefineGroup(ctx context.Context, owner keys.Owner) (ledger.StudyID, error) {
-	var id ledger.StudyID
-	if _, err := io.ReadFull(s.config.Rand, id[:]); err != nil {
-		return id, fmt.Errorf("drawing a name: %w", err)
+	var nonce [8]byte
+	if _, err := io.ReadFull(s.config.Rand, nonce[:]); err != nil {
+		return ledger.StudyID{}, fmt.Errorf("drawing a name: %w", err)
 	}
+	id := ledger.NewGroupID(nonce, s.id, owner)
 	return id, s.submit(ctx, ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: id, Owner: owner, Kind: ledger.RecordGroup}}})
-}
-
-// Amend tells the ledger that instances were added to a published study or changed.
-func (s *Source) Amend(ctx context.Context, studyInstanceUID string) error {
-	return s.act(ctx, studyInstanceUID, func(r *ledger.StudyRecord) ledger.Body {
-		return ledger.AmendStudy{Study: r.ID, Revision: r.Revision}
-	})
-}
-
-// Hold keeps a published study from everybody, its owner included, or releases it again: for a study that may be of
-// another patient. It does nothing if it is so already.
-func (s *Source) Hold(ctx context.Context, studyInstanceUID string, held bool) error {
-	return s.act(ctx, studyInstanceUID, func(r *ledger.StudyRecord) ledger.Body {
-		if (r.Status == ledger.Held) == held {
-			return nil
-		}
-		return ledger.HoldStudy{Study: r.ID, Revision: r.Revision, Held: held}
-	})
-}
-
-// Withdraw takes a published study back, for good. It does nothing if it is withdrawn already.
-func (s *Source) Withdraw(ctx context.Context, studyInstanceUID string) error {
-	return s.act(ctx, studyInstanceUID, func(r *ledger.StudyRecord) ledger.Body {
-		if r.Status == ledger.Withdrawn {
-			return nil
-		}
-		return ledger.WithdrawStudy{Study: r.ID, Revision: r.Revision}
-	})
-}
-
-// Erase withdraws a study and deletes its salt and all else that the catalog holds of it. What stays on the ledger is
-// then linked to the study by nothing that the source has. The archive keeps the images. An Erase that was interrupted
-// is to be repeated, also if the study is not in the catalog any more.
-func (s *Source) Erase(ctx context.Context, studyInstanceUID string) error {
-	s.publishing.Lock()
-	defer s.publishing.Unlock()
-	err := s.Withdraw(ctx, studyInstanceUID)
-	switch {
-	case errors.Is(err, catalog.ErrNotFound):
-		return errors.Join(err, s.config.Catalog.Erase(ctx, studyInstanceUID))
-	case errors.Is(err, ledger.ErrNotFound), ledger.CodeOf(err) == ledger.CodeOtherSource:
-		// It never became ours on the ledger: there is nothing to withdraw.
-	case err != nil:
-		return err
-	}
-	return s.config.Catalog.Erase(ctx, studyInstanceUID)
-}
-
-// act submits what body makes of the ledger's record of a published study, if it makes anything.
-func (s *Source) act(ctx context.Context, studyInstanceUID string, body func(*ledger.StudyRecord) ledger.Body) error {
-	study, err := s.config.Catalog.Study(studyInstanceUID)
-	if err != nil {
-		return err
-	}
-	var b ledger.Body
-	err = s.config.Ledger.View(func(view *ledger.Snapshot) error {
-		record, err := view.Study(study.StudyID)
-		if err == nil {
-			b = body(record)
-		}
-		return err
-	})
-	if err != nil || b == nil {
-		return err
-	}
-	return s.submit(ctx, b)
 }
 
 // submit signs a transaction with the source's key and waits until it is final.

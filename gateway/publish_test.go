@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"collimate/gateway"
+	"collimate/gateway/catalog"
 	"collimate/keys"
 	"collimate/ledger"
 	"collimate/pacs"
@@ -155,5 +157,213 @@ func TestOpenings(t *testing.T) {
 	r.Body.Close()
 	if r.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("GET: %d, want 405", r.StatusCode)
+	}
+}
+
+// batch makes a source with n more studies in its archive, none of them published, and a counter of its transactions.
+func (w *world) batch(n int) (uids []string, transactions func() int) {
+	w.t.Helper()
+	f := &fakeStudies{w.archive, map[string]*pacs.Study{}}
+	for range n {
+		s, err := w.archive.Study(w.t.Context(), w.ticket.StudyInstanceUID)
+		w.must(err)
+		w.submissions++
+		s.InstanceUID = fmt.Sprintf("1.2.3.%d", w.submissions)
+		f.studies[s.InstanceUID] = s
+		uids = append(uids, s.InstanceUID)
+	}
+	var err error
+	w.source, err = gateway.NewSource(w.config(func(c *gateway.SourceConfig) { c.Archive = f }))
+	w.must(err)
+	w.archive = &flaky{Archive: f}
+	start := w.height()
+	return uids, func() int { return int(w.height() - start) }
+}
+
+func (w *world) height() (height int64) {
+	w.must(w.chain.View(func(view *ledger.Snapshot) error { height = view.Height(); return nil }))
+	return height
+}
+
+// fakeStudies is an archive that lists more studies than it has.
+type fakeStudies struct {
+	pacs.Archive
+	studies map[string]*pacs.Study
+}
+
+func (f *fakeStudies) Study(ctx context.Context, uid string) (*pacs.Study, error) {
+	if s := f.studies[uid]; s != nil {
+		return s, nil
+	}
+	return f.Archive.Study(ctx, uid)
+}
+
+// publishAll publishes studies in batches, which must not fail as a whole.
+func (w *world) publishAll(uids []string) []gateway.Outcome {
+	w.t.Helper()
+	outcomes, err := w.source.PublishBatch(w.t.Context(), uids)
+	w.must(err)
+	if len(outcomes) != len(uids) {
+		w.t.Fatalf("%d outcomes of %d studies", len(outcomes), len(uids))
+	}
+	return outcomes
+}
+
+// A batch is one transaction, and one study that cannot be published does not keep the others back.
+func TestPublishBatch(t *testing.T) {
+	w := newWorld(t, small)
+	uids, transactions := w.batch(20)
+	ctx := t.Context()
+	tickets := map[string]*gateway.Ticket{}
+	for i, o := range w.publishAll(uids[:10]) {
+		w.must(o.Err)
+		tickets[uids[i]] = o.Ticket
+	}
+	if got := transactions(); got != 1 {
+		t.Errorf("ten studies took %d transactions", got)
+	}
+	w.must(w.source.Withdraw(ctx, uids[0]))
+	w.must(w.source.Erase(ctx, uids[1]))
+	w.must(w.source.Hold(ctx, uids[2], true))
+	before := transactions()
+	all := append(slices.Clone(uids), "1.2.3.4.5.6", "no study")
+	for i, o := range w.publishAll(all) {
+		var want error
+		switch i {
+		case 0:
+			want = gateway.ErrWithdrawn
+		case 1:
+			want = gateway.ErrErased
+		case 20, 21:
+			want = pacs.ErrNotFound
+		}
+		if !errors.Is(o.Err, want) || (o.Ticket == nil) != (want != nil) {
+			t.Errorf("study %d: %v, %v, want %v", i, o.Ticket, o.Err, want)
+		}
+		if before := tickets[all[i]]; before != nil && o.Ticket != nil && before.StudyID != o.Ticket.StudyID {
+			t.Errorf("study %d has another name when it is published again", i)
+		}
+	}
+	if got := transactions() - before; got != 1 {
+		t.Errorf("the ten others took %d transactions", got)
+	}
+	for i, want := range []ledger.Status{ledger.Withdrawn, 99, ledger.Held, ledger.Live} {
+		got, err := w.source.Status(uids[i])
+		if i == 1 && !errors.Is(err, catalog.ErrNotFound) || i != 1 && (err != nil || got != want) {
+			t.Errorf("study %d is %d, %v, want %d", i, got, err, want)
+		}
+	}
+	if ticket, err := w.source.Publish(ctx, uids[1]); err != nil || ticket.StudyID == tickets[uids[1]].StudyID {
+		t.Errorf("an erased study that is named: %v", err)
+	}
+	if _, err := w.source.PublishBatch(ctx, make([]string, gateway.MaxBatch+1)); err == nil {
+		t.Error("a batch that is too large was taken")
+	}
+	if got, err := w.source.PublishBatch(ctx, nil); err != nil || len(got) != 0 {
+		t.Errorf("no study at all: %v, %v", got, err)
+	}
+}
+
+// racing is a ledger on which something happens just before a transaction comes.
+type racing struct {
+	*chain
+	before func(raw []byte) error
+}
+
+func (r *racing) Submit(ctx context.Context, raw []byte) error {
+	if err := r.before(raw); err != nil {
+		return err
+	}
+	return r.chain.Submit(ctx, raw)
+}
+
+// A batch some of whose studies came onto the ledger since it was looked at: by a transaction whose answer was lost.
+func TestPublishBatchTwice(t *testing.T) {
+	w := newWorld(t, small)
+	uids, transactions := w.batch(5)
+	lost := errors.New("the answer is lost")
+	r := &racing{chain: w.chain}
+	var err error
+	w.source, err = gateway.NewSource(w.config(func(c *gateway.SourceConfig) { c.Ledger = r }))
+	w.must(err)
+	var late []byte
+	r.before = func(raw []byte) error { late = raw; return lost }
+	if _, err := w.source.PublishBatch(t.Context(), uids[:3]); !errors.Is(err, lost) {
+		t.Fatalf("got %v, want the ledger's error", err)
+	}
+	r.before = func([]byte) error { // now it comes, before the next
+		if late == nil {
+			return nil
+		}
+		raw := late
+		late = nil
+		return w.chain.Submit(t.Context(), raw)
+	}
+	for _, o := range w.publishAll(uids) {
+		w.must(o.Err)
+	}
+	if got := transactions(); got != 2 {
+		t.Errorf("%d transactions, want two", got)
+	}
+	w.must(w.chain.View(func(view *ledger.Snapshot) error {
+		source, err := view.Source(w.source.ID())
+		if err == nil && source.Studies != 6 {
+			t.Errorf("the source has %d studies on the ledger, want 6", source.Studies)
+		}
+		return err
+	}))
+	// One of a batch whose name somebody else has taken gets another name, and the others keep theirs.
+	w.must(w.source.Erase(t.Context(), uids[0]))
+	east := newParty(t, "east")
+	w.define(east)
+	r.before = func(raw []byte) error {
+		r.before = func([]byte) error { return nil }
+		tx, err := ledger.Parse(chainID, raw)
+		w.must(err)
+		stolen := tx.Body.(ledger.DefineStudy).Studies[0]
+		w.chain.sign(east.key, ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: stolen.Study, Owner: keys.Owner{ID: east.id}, Kind: ledger.RecordImaging}}})
+		return nil
+	}
+	ticket, err := w.source.Publish(t.Context(), uids[0])
+	w.must(err)
+	w.must(w.chain.View(func(view *ledger.Snapshot) error {
+		record, err := view.Study(ticket.StudyID)
+		if err == nil && record.Source != w.source.ID() {
+			t.Error("the ticket is of a study of somebody else's")
+		}
+		return err
+	}))
+}
+
+// Room is what the bond still allows.
+func TestRoom(t *testing.T) {
+	w := newWorld(t, small)
+	before, err := w.source.Room()
+	w.must(err)
+	uids, _ := w.batch(7)
+	w.publishAll(uids)
+	if after, err := w.source.Room(); err != nil || before-after != 7 {
+		t.Errorf("seven studies took %d of the room, %v", before-after, err)
+	}
+}
+
+// BenchmarkPublish publishes in batches, registers, and gives studies a second.
+func BenchmarkPublish(b *testing.B) {
+	for _, size := range []int{1, 16, gateway.MaxBatch} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			w := newWorld(b, small)
+			n := 0
+			for b.Loop() {
+				b.StopTimer()
+				w.chain.pass(24 * time.Hour) // so that the bond allows it
+				uids, _ := w.batch(size)
+				b.StartTimer()
+				for _, o := range w.publishAll(uids) {
+					w.must(o.Err)
+				}
+				n += size
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "studies/s")
+		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"collimate/saml"
 	"collimate/soap"
 	"collimate/soap/wss"
+	"collimate/xds"
 	"collimate/xua"
 )
 
@@ -35,14 +36,15 @@ type Requesters struct {
 // reasonTier refuses a caller whose evidence is weaker than the source asks for.
 const reasonTier ledger.Reason = "tier"
 
-// authenticator returns how a source finds out who asks.
-func (s *Source) authenticator() (func(context.Context, *soap.Request) (xua.Caller, error), error) {
+// authenticator returns how a source finds out who asks at one of its paths. A signed request names the path in wsa:To, and
+// is good there alone.
+func (s *Source) authenticator(path string) (xds.Authenticator, error) {
 	r := s.config.Requesters
 	replay := s.config.Catalog.Replay(s.config.Now)
 	config := wss.Config{
 		Now:       s.config.Now,
 		Replay:    replay,
-		RequireTo: []string{s.Endpoints().ITI43},
+		RequireTo: []string{s.config.URL + path},
 		Peers:     r.Peers,
 		Logger:    s.config.Logger,
 	}
@@ -63,11 +65,10 @@ func (s *Source) authenticator() (func(context.Context, *soap.Request) (xua.Call
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
-	failed := &rate{}
 	return func(ctx context.Context, request *soap.Request) (xua.Caller, error) {
 		caller, err := s.authenticate(ctx, verifier, request)
 		if err != nil {
-			s.recordFailure(ctx, failed, request, err)
+			s.recordFailure(ctx, path, request, err)
 			return xua.Caller{}, err
 		}
 		caller.Address, caller.ReplyTo = host(request.RemoteAddr), request.ReplyTo
@@ -82,8 +83,17 @@ func (s *Source) authenticate(ctx context.Context, v *wss.Verifier, r *soap.Requ
 		return xua.Caller{}, &soap.Fault{Code: soap.Sender, Reason: "a TLS client certificate is required"}
 	}
 	caller, err := v.Authenticate(ctx, r)
-	if errors.Is(err, wss.ErrNoSecurity) && s.config.Requesters.MinTier == xua.TierC {
-		return holderOfTLSKey(r)
+	if !errors.Is(err, wss.ErrNoSecurity) {
+		return caller, err
+	}
+	// The organisation's own systems speak plain XDS, which has no signatures. For what is on the ledger their evidence
+	// counts as what it is.
+	if now, leaf := s.config.Now(), r.TLS.PeerCertificates[0]; now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
+		return caller, err
+	}
+	held, tlsErr := holderOfTLSKey(r)
+	if s.config.Requesters.MinTier == xua.TierC || tlsErr == nil && s.submits(held) {
+		return held, tlsErr
 	}
 	return caller, err
 }

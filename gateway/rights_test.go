@@ -5,18 +5,14 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"collimate/dicom/phantom"
 	"collimate/gateway"
-	"collimate/gateway/catalog"
 	"collimate/keys"
 	"collimate/ledger"
 	"collimate/soap"
@@ -332,182 +328,6 @@ func TestRevokedBeforeFirstByte(t *testing.T) {
 	}
 }
 
-// What is disclosed of grants that do not stand is not kept: it would take up room or the place of what stands, and what
-// was erased must not come back.
-func TestVoidOpenings(t *testing.T) {
-	w := newWorld(t, small)
-	study, south := w.ticket.StudyID, newParty(t, "south")
-	grantee := keys.Grantee{ID: south.id}
-	blinds := byte(0)
-	granted := func(life time.Duration) gateway.Opening {
-		t.Helper()
-		blinds++
-		o := gateway.Opening{Study: study, Grantee: grantee, Blind: gateway.Secret{blinds}}
-		w.chain.sign(w.patient.key, ledger.AllowAccess{Study: study, Epoch: w.epoch(), Commitment: o.Commitment(),
-			NotAfter: w.chain.now().Add(life).Unix(), Scope: ledger.ScopeAll})
-		return o
-	}
-	revoke := func(record ledger.StudyID, epoch uint64, c ledger.Commitment) {
-		t.Helper()
-		w.chain.sign(w.patient.key, ledger.RevokeAccess{Study: record, Epoch: epoch, Commitment: c, All: c == ledger.Commitment{}})
-	}
-	check := func(what string, o gateway.Opening, want, kept int) {
-		t.Helper()
-		if got := w.disclose(o); got != want {
-			t.Errorf("an opening of %s: %d, want %d", what, got, want)
-		}
-		if all, err := w.catalog.Openings(study, grantee); err != nil || len(all) != kept {
-			t.Errorf("after an opening of %s: %d are kept, %v, want %d", what, len(all), err, kept)
-		}
-	}
-	first, second, brief := granted(time.Hour), granted(time.Hour), granted(time.Minute)
-	check("a grant", first, http.StatusNoContent, 1)
-	check("another", second, http.StatusNoContent, 2)
-	revoke(study, 1, first.Commitment())
-	check("a revoked grant", first, http.StatusNotFound, 2)
-	check("a grant, after a revocation", second, http.StatusNoContent, 1)
-	w.chain.pass(time.Minute)
-	check("a grant at its end", brief, http.StatusNoContent, 2)
-	w.chain.pass(time.Second)
-	check("a grant after its end", brief, http.StatusNotFound, 2)
-
-	group := w.newGroup()
-	old, present := gateway.Secret{1}, gateway.Secret{2}
-	for _, m := range []gateway.Secret{old, present} {
-		w.grant(group, ledger.NewCommitment(m, grantee, group), ledger.ScopeAll, 0)
-	}
-	toGroup := gateway.Opening{Study: study, Grantee: grantee, Blind: gateway.Secret{9}, Group: &group, Membership: &present}
-	w.grant(study, toGroup.Commitment(), ledger.ScopeAll, 0)
-	revoke(group, 1, ledger.NewCommitment(old, grantee, group))
-	check("a group", toGroup, http.StatusNoContent, 2)
-	toGroup.Membership = &old
-	check("a revoked membership", toGroup, http.StatusNotFound, 2)
-	if got := w.outcome(south); got != released {
-		t.Errorf("a member whose earlier membership was disclosed again: %s", got)
-	}
-
-	revoke(study, 1, ledger.Commitment{})
-	check("an earlier epoch", second, http.StatusNotFound, 2)
-	last := granted(time.Hour)
-	check("the present epoch", last, http.StatusNoContent, 1)
-	other := w.secondSource(small)
-	if got := other.disclose(last); got != http.StatusNotFound {
-		t.Errorf("an opening of another source's study: %d, want 404", got)
-	}
-	w.must(w.source.Withdraw(t.Context(), w.ticket.StudyInstanceUID))
-	check("a withdrawn study", last, http.StatusNotFound, 1)
-}
-
-// A source that reads a name before it is final can define it first. It gains nothing: the study gets another name.
-func TestTakenName(t *testing.T) {
-	w := newWorld(t, small)
-	ctx, uid := t.Context(), w.ticket.StudyInstanceUID
-	thief := w.secondSource(small)
-	taken := func() catalog.Study {
-		t.Helper()
-		s := catalog.Study{StudyInstanceUID: uid, Salt: w.ticket.Salt, ClaimKey: w.ticket.ClaimKey}
-		_, err := rand.Read(s.Salt[:])
-		w.must(err)
-		s.StudyID = ledger.NewStudyID(s.Salt, uid)
-		w.must(w.catalog.PutStudy(s, nil))
-		return s
-	}
-	define := func(s catalog.Study) {
-		thief.chain.sign(thief.north.key, ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: s.StudyID, Owner: keys.Owner{ID: thief.north.id}, Kind: ledger.RecordImaging}}})
-	}
-	w.must(w.source.Erase(ctx, uid))
-	s := taken()
-	define(s)
-	got, err := w.source.Publish(ctx, uid)
-	w.must(err)
-	if _, err := got.Claim(); err != nil || got.StudyID == s.StudyID || got.Salt == gateway.Secret(s.Salt) {
-		t.Errorf("published under a name that is taken: %v", err)
-	}
-	w.must(w.chain.View(func(view *ledger.Snapshot) error {
-		record, err := view.Study(got.StudyID)
-		if err == nil && record.Source.ID != w.north.id {
-			t.Error("the study is on the ledger as another source's")
-		}
-		return err
-	}))
-
-	// Nor does it keep the study from being erased; and a study that never came to the ledger can be erased too.
-	w.must(w.source.Erase(ctx, uid))
-	s = taken()
-	define(s)
-	w.must(w.source.Erase(ctx, uid))
-	taken()
-	w.must(w.source.Erase(ctx, uid))
-	if err := w.source.Erase(ctx, uid); !errors.Is(err, catalog.ErrNotFound) {
-		t.Errorf("erasing what is erased: %v", err)
-	}
-}
-
-// A withdrawn study is not published: the ticket would be worth nothing.
-func TestPublishWithdrawn(t *testing.T) {
-	w := newWorld(t, small)
-	w.must(w.source.Withdraw(t.Context(), w.ticket.StudyInstanceUID))
-	if _, err := w.source.Publish(t.Context(), w.ticket.StudyInstanceUID); err == nil || !strings.Contains(err.Error(), "withdrawn") {
-		t.Errorf("got %v", err)
-	}
-}
-
-// A source that is a payer bonds for itself, unless somebody has. What it says of itself stands on the ledger, and is brought up to date when
-// it says something else.
-func TestDefine(t *testing.T) {
-	for _, bonded := range []bool{false, true} {
-		testDefine(t, bonded)
-	}
-}
-
-func testDefine(t *testing.T, bonded bool) {
-	w := newWorld(t, small)
-	group := w.newGroup()
-	config := gateway.SourceConfig{
-		ChainID: chainID, Key: w.chain.payer.key, Certificate: w.chain.payer.cert, URL: "https://source.example",
-		OIDs: []string{"1.2.3.4"}, Peer: "12D3KooWA@192.0.2.1:1", EmergencyGroups: []ledger.StudyID{group},
-		Catalog: w.catalog, Archive: w.archive, Ledger: w.chain, Audit: w.audit, Logger: slog.New(slog.DiscardHandler), Now: w.chain.now,
-	}
-	id := keys.Source{ID: w.chain.payer.id}
-	define := func(version uint64) {
-		t.Helper()
-		var err error
-		w.source, err = gateway.NewSource(config)
-		w.must(err)
-		w.defineAs(spareValidator)
-		w.must(w.chain.View(func(view *ledger.Snapshot) error {
-			got, err := view.Source(id)
-			if err != nil {
-				return err
-			}
-			if got.Version != version || got.Endpoints != w.source.Endpoints() || !slices.Equal(got.OIDs, config.OIDs) || got.Peer != config.Peer ||
-				!slices.Equal(got.EmergencyGroups, config.EmergencyGroups) {
-				t.Errorf("got %+v, want version %d of what the configuration says", got, version)
-			}
-			return nil
-		}))
-	}
-	if bonded {
-		w.chain.bond(id.ID)
-	}
-	define(1)
-	w.must(w.chain.View(func(view *ledger.Snapshot) error {
-		payer, err := view.Payer(keys.Payer{ID: w.chain.payer.id})
-		if err == nil && (payer.Bonded == payer.Units) == bonded {
-			t.Errorf("bonded before %t: the payer is %+v", bonded, payer)
-		}
-		return err
-	}))
-	define(1)
-	config.URL = "https://elsewhere.example"
-	define(2)
-	config.Peer = ""
-	define(3)
-	config.EmergencyGroups = nil
-	define(4)
-	define(4)
-}
-
 // A caller whom nobody has authenticated gets an error, whoever calls; and a source answers for itself alone.
 func TestNobodyAndElsewhere(t *testing.T) {
 	w := newWorld(t, small)
@@ -520,38 +340,6 @@ func TestNobodyAndElsewhere(t *testing.T) {
 	got, err := w.retrieve(w.patient, asked[0])
 	if err != nil || !slices.Equal(got.codes, []string{string(xds.UnknownRepositoryID)}) {
 		t.Errorf("a document of another source's repository: %v, %v", got.codes, err)
-	}
-}
-
-// Many who publish a study at once publish it once.
-func TestPublishTogether(t *testing.T) {
-	w := newWorld(t, small)
-	for range 2 { // the study is claimed: the first time the claim key is forgotten
-		if ticket, err := w.source.Publish(t.Context(), w.ticket.StudyInstanceUID); err != nil || ticket.StudyID != w.ticket.StudyID || len(ticket.ClaimKey) != 0 {
-			t.Errorf("publishing a claimed study: %v", err)
-		}
-	}
-	w.must(w.source.Erase(t.Context(), w.ticket.StudyInstanceUID))
-	names := make([]ledger.StudyID, 8)
-	var all sync.WaitGroup
-	for i := range names {
-		all.Go(func() {
-			ticket, err := w.source.Publish(t.Context(), w.ticket.StudyInstanceUID)
-			if err == nil {
-				_, err = ticket.Claim() // it stays until the study is claimed
-			}
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			names[i] = ticket.StudyID
-		})
-	}
-	all.Wait()
-	for _, name := range names {
-		if name != names[0] {
-			t.Errorf("published as %s and as %s", names[0], name)
-		}
 	}
 }
 

@@ -9,16 +9,24 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
 	"collimate/atna"
+	"collimate/dicom"
 	"collimate/gateway/catalog"
+	"collimate/gateway/documents"
+	"collimate/gateway/registry"
 	"collimate/keys"
 	"collimate/ledger"
 	"collimate/pacs"
+	"collimate/pacs/iocm"
+	"collimate/pacs/transcode"
 	"collimate/soap"
 	"collimate/xds"
+	"collimate/xds/metadata"
+	"collimate/xds/xdsi"
 	"collimate/xua"
 )
 
@@ -41,11 +49,28 @@ type SourceConfig struct {
 	Ledger          Ledger
 	Audit           atna.Recorder
 	Logger          *slog.Logger
+	// Registry lists what the source has published, and with Documents what was submitted to it; both optional, and
+	// Documents not without Registry.
+	Registry  *registry.Store
+	Documents *documents.Store
+	// Submitters are the keys of the organisation's own systems, which may submit documents and see what is of no study
+	// on the ledger; optional.
+	Submitters []keys.ID
+	// Codes are those of the affinity domain, which submissions are held against; nil allows any.
+	Codes *metadata.Codes
+	// Entries says what DocumentEntries of published studies are like.
+	Entries EntryConfig
+	// MaxDocument is how large a submitted document may be, in bytes; DefaultMaxDocument when zero.
+	MaxDocument int64
+	// Transcoder recodes instances that are asked for in another transfer syntax; without a program when nil.
+	Transcoder *transcode.Transcoder
 	// Requesters says which evidence of who asks is accepted; optional.
 	Requesters Requesters
 	// Async sends answers to where requests ask for them in wsa:ReplyTo; nil refuses such requests. Who makes it shuts
 	// it down, after the HTTP server.
 	Async *soap.Async
+	// MADO has the manifests of studies that are published from now on describe series and instances. dicom.Description
+	MADO bool
 	// Institution and RetrieveAETitle are written into manifests; optional.
 	Institution     string
 	RetrieveAETitle string
@@ -55,16 +80,27 @@ type SourceConfig struct {
 	Rand      io.Reader        // crypto/rand.Reader when nil
 }
 
-// Source is the source side of a gateway. It fills xds.Repository.
+// Source is the source side of a gateway. It fills xds.Repository, xds.Registry, xds.Recipient and xdsi.ImageSource.
 type Source struct {
-	config SourceConfig
-	id     keys.Source
+	config  SourceConfig
+	id      keys.Source
+	archive pacs.Archive // behind config.Archive, which hides what was rejected: it may be a pacs.Batcher
 
-	publishing sync.Mutex // held by Publish: two at once would draw two salts for a study
-	strangers  rate       // of requests of which nothing was found, in the audit trail
+	listings listings
+
+	publishing sync.Mutex    // held by Publish: two at once would draw two salts for a study
+	submitting sync.Mutex    // held from looking whether a submission may be to registering it
+	asking     chan struct{} // a place for each query of who does not submit
+	strangers  rate          // of requests of which nothing was found, in the audit trail
+	failures   rate          // of requests whose sender was not authenticated, likewise
 }
 
-var _ xds.Repository = (*Source)(nil)
+var (
+	_ xds.Repository   = (*Source)(nil)
+	_ xds.Registry     = (*Source)(nil)
+	_ xds.Recipient    = (*Source)(nil)
+	_ xdsi.ImageSource = (*Source)(nil)
+)
 
 // NewSource returns a Source, or an error that says what is missing.
 func NewSource(c SourceConfig) (*Source, error) {
@@ -73,6 +109,9 @@ func NewSource(c SourceConfig) (*Source, error) {
 	}
 	if c.ChainID == "" || c.URL == "" {
 		return nil, errors.New("gateway: a source needs the chain id and the URL where it is reached")
+	}
+	if c.Documents != nil && c.Registry == nil {
+		return nil, errors.New("gateway: a document store needs a registry")
 	}
 	id, err := keys.IDOf(c.Key.Public())
 	if err != nil {
@@ -84,6 +123,16 @@ func NewSource(c SourceConfig) (*Source, error) {
 	if c.Requesters.MinTier == xua.TierNone {
 		c.Requesters.MinTier = xua.TierA
 	}
+	if c.Transcoder == nil {
+		if c.Transcoder, err = transcode.New(transcode.Config{}); err != nil {
+			return nil, fmt.Errorf("gateway: %w", err)
+		}
+	}
+	if c.MaxDocument == 0 {
+		c.MaxDocument = DefaultMaxDocument
+	}
+	archive := c.Archive
+	c.Archive = iocm.New(archive) // what was rejected is not in any answer
 	if c.Staleness == 0 {
 		c.Staleness = DefaultStaleness
 	}
@@ -96,7 +145,16 @@ func NewSource(c SourceConfig) (*Source, error) {
 	if c.ID.IsZero() {
 		c.ID = keys.Source{ID: id}
 	}
-	return &Source{config: c, id: c.ID}, nil
+	if err := c.Entries.prepare(c.ID.Alias()); err != nil {
+		return nil, fmt.Errorf("gateway: the entries of studies: %w", err)
+	}
+	// They never have all processors, where there are several.
+	asking := make(chan struct{}, min(maxAsking, max(1, runtime.GOMAXPROCS(0)-1)))
+	source := &Source{config: c, id: c.ID, archive: archive, asking: asking}
+	if _, ok := archive.(pacs.Batcher); ok { // it is another machine
+		source.listings.keep = listingAge
+	}
+	return source, nil
 }
 
 // ID returns the key that names the source on the ledger.
@@ -117,11 +175,11 @@ func (s *Source) Retrieve(ctx context.Context, caller xua.Caller, requests []xds
 		for i, r := range requests {
 			name := asked{r.RepositoryUniqueID, r.DocumentUniqueID}
 			if before, ok := first[name]; ok {
-				verdicts[i] = verdicts[before]
-				verdicts[i].request = r
+				verdicts[i] = verdicts[before].of(r)
 				continue
 			}
-			if verdicts[i], err = s.decide(view, caller, r); err != nil {
+			find := func() (subject, error) { return s.byUniqueID(ctx, r.DocumentUniqueID) }
+			if verdicts[i], err = s.decide(view, caller, r, find); err != nil {
 				return err
 			}
 			first[name] = i
@@ -131,30 +189,58 @@ func (s *Source) Retrieve(ctx context.Context, caller xua.Caller, requests []xds
 	if err != nil {
 		return nil, err // xds answers XDSRepositoryError without the text
 	}
-
-	content := &sourceContent{ctx: ctx, source: s, caller: caller}
-	response := &xds.RetrieveResponse{Content: content}
-	offers := map[string]offer{} // one listing of the archive for each study, however often it is asked for
-	for i := range verdicts {
-		v := &verdicts[i]
-		if v.refusal == nil {
-			o, err := s.offer(ctx, v, offers)
-			if err != nil {
-				// The caller may know that the document exists; what ails the archive stays here.
-				s.config.Logger.Error("preparing a document", "error", err)
-				v.reason = "archive"
-				v.refusal = &xds.Error{Code: xds.RepositoryError, Location: v.request.DocumentUniqueID, Err: err,
-					Context: "the archive cannot give the document now, try again later"}
-			} else {
-				content.offers = append(content.offers, o)
-				response.Documents = append(response.Documents, xds.Document{DocumentRequest: v.request, MimeType: o.mimeType, Size: o.size})
-				continue
-			}
-		}
-		response.Errors = append(response.Errors, v.refusal)
-	}
+	prepared := s.prepare()
+	response, offers := s.answer(verdicts, func(i int) (offer, error) { return prepared.offer(ctx, &verdicts[i]) })
+	response.Content = &sourceContent{ctx: ctx, source: s, caller: caller, offers: offers}
 	if err := s.audit(ctx, caller, verdicts); err != nil {
 		return nil, fmt.Errorf("writing the audit trail: %w", err) // what cannot be audited is not released
 	}
 	return response, nil
+}
+
+// answer prepares what was allowed, and refuses what cannot be had after all. There is an offer for each document.
+func (s *Source) answer(verdicts []verdict, prepare func(i int) (offer, error)) (response *xds.RetrieveResponse, offers []offer) {
+	response = &xds.RetrieveResponse{}
+	for i := range verdicts {
+		v := &verdicts[i]
+		if v.refusal == nil {
+			o, err := prepare(i)
+			if err == nil {
+				offers = append(offers, o)
+				response.Documents = append(response.Documents, o.document(v.request))
+				continue
+			}
+			*v = s.cannot(*v, err)
+		}
+		response.Errors = append(response.Errors, v.refusal)
+	}
+	return response, offers
+}
+
+// cannot refuses a document that the caller may have and that cannot be given. What ails the archive stays here.
+func (s *Source) cannot(v verdict, err error) verdict {
+	var syntax *dicom.TransferSyntaxError
+	switch {
+	case errors.Is(err, catalog.ErrNotFound), errors.Is(err, pacs.ErrNotFound):
+		return v.refuse(reasonGone)
+	case errors.As(err, &syntax):
+		v.reason = "transfer-syntax"
+		v.refusal = &xds.Error{Code: xdsi.TransferSyntaxError, Location: v.request.DocumentUniqueID, Err: err,
+			Context: "the instance cannot be given in any of the transfer syntaxes asked for"}
+		return v
+	}
+	s.config.Logger.Error("preparing a document", "error", err)
+	v.reason = "archive"
+	v.refusal = &xds.Error{Code: xds.RepositoryError, Location: v.request.DocumentUniqueID, Err: err,
+		Context: "the archive cannot give the document now, try again later"}
+	return v
+}
+
+// of returns a verdict on another document of the same request, about which the same is to be said.
+func (v verdict) of(r xds.DocumentRequest) verdict {
+	v.request = r
+	if v.refusal != nil {
+		return v.refuse(v.reason)
+	}
+	return v
 }

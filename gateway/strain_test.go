@@ -23,7 +23,7 @@ func TestPublishAtOnce(t *testing.T) {
 		from := t.TempDir()
 		_, err := phantom.Generate(from, phantom.Options{Series: 1, Slices: 1, Rows: 16, Columns: 16, Seed: 9, PatientID: "other"})
 		w.must(err)
-		got, err := w.archive.Import(context.Background(), from, nil)
+		got, err := w.folder.Import(context.Background(), from, nil)
 		w.must(err)
 		tickets := make([]*gateway.Ticket, 16)
 		var all sync.WaitGroup

@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -25,6 +24,8 @@ import (
 	"collimate/dicom/phantom"
 	"collimate/gateway"
 	"collimate/gateway/catalog"
+	"collimate/gateway/documents"
+	"collimate/gateway/registry"
 	"collimate/keys"
 	"collimate/keys/keystore"
 	"collimate/ledger"
@@ -248,51 +249,29 @@ func (p party) identity() conformance.Identity {
 
 // world is a source with one published study, and a patient who has claimed it.
 type world struct {
-	t       testing.TB
-	chain   *chain
-	north   party
-	source  *gateway.Source
-	url     string // of ITI-43 at the source
-	archive *flaky
-	catalog *catalog.Catalog
-	audit   *trail
-	accept  gateway.Requesters
-	async   *soap.Async // nil unless answers may go elsewhere
+	t            testing.TB
+	chain        *chain
+	north        party
+	source       *gateway.Source
+	url          string // of ITI-43 at the source
+	sourceURL    string
+	archive      *flaky
+	catalog      *catalog.Catalog
+	audit        *trail
+	registry     *registry.Store
+	documents    *documents.Store
+	documentsDir string
+	submissions  int
+	ehr          party // a system of the source's own organisation
+	accept       gateway.Requesters
+	async        *soap.Async      // nil unless answers may go elsewhere
+	folder       *archive.Archive // where the archive keeps its instances; nil if pacs is given
+	pacs         pacs.Archive     // what the archive is in front of
+	study        string           // that it has
 
 	patient party
 	ticket  *gateway.Ticket
 }
-
-// flaky is an archive whose instances can be made to break off.
-type flaky struct {
-	*archive.Archive
-	mu       sync.Mutex
-	breakAt  int // the instance, counted from 1, that breaks off; 0 for none
-	opened   int
-	onOpened func(n int)
-}
-
-func (f *flaky) Open(ctx context.Context, i pacs.Instance) (io.ReadCloser, error) {
-	f.mu.Lock()
-	f.opened++
-	n, broken, hook := f.opened, f.opened == f.breakAt, f.onOpened
-	f.mu.Unlock()
-	if hook != nil {
-		hook(n)
-	}
-	r, err := f.Archive.Open(ctx, i)
-	if err != nil || !broken {
-		return r, err
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(io.LimitReader(r, i.Size/2), brokenReader{}), r}, nil
-}
-
-type brokenReader struct{}
-
-func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("the disk is gone") }
 
 func newWorld(t testing.TB, o phantom.Options) *world {
 	t.Helper()
@@ -331,19 +310,27 @@ func (w *world) open(validator ed25519.PrivateKey, o phantom.Options) {
 	t := w.t
 	t.Helper()
 	w.audit = &trail{}
-	studies, a := newArchive(t, o)
-	w.archive = &flaky{Archive: a}
+	if w.pacs == nil {
+		studies, a := newArchive(t, o)
+		w.folder, w.pacs, w.study = a, a, studies[0]
+	}
+	w.archive = &flaky{Archive: w.pacs}
 	var err error
 	w.catalog, err = catalog.Open("catalog", catalog.Options{FS: vfs.NewMem()})
 	w.must(err)
 	t.Cleanup(func() { w.catalog.Close() })
+	w.registry, err = registry.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "registry.db"))
+	w.must(err)
+	t.Cleanup(func() { w.registry.Close() })
+	w.documentsDir = filepath.Join(t.TempDir(), "documents")
+	w.documents, err = documents.Open(t.Context(), w.documentsDir, w.registry.HasHash)
+	w.must(err)
+	t.Cleanup(func() { w.documents.Close() })
+	w.ehr = newParty(t, "ehr")
 
 	listener := listen(t)
-	w.source, err = gateway.NewSource(gateway.SourceConfig{
-		ChainID: chainID, Key: w.north.key, Certificate: w.north.cert, URL: "https://" + listener.Addr().String(),
-		Catalog: w.catalog, Archive: w.archive, Ledger: w.chain, Audit: w.audit,
-		Logger: slog.New(slog.DiscardHandler), Now: w.chain.now, Requesters: w.accept, Async: w.async,
-	})
+	w.sourceURL = "https://" + listener.Addr().String()
+	w.source, err = gateway.NewSource(w.config(func(*gateway.SourceConfig) {}))
 	w.must(err)
 	w.url = w.source.Endpoints().ITI43
 	handler, err := w.source.Handler()
@@ -352,11 +339,31 @@ func (w *world) open(validator ed25519.PrivateKey, o phantom.Options) {
 
 	w.chain.bond(w.north.id)
 	w.defineAs(validator)
-	w.ticket, err = w.source.Publish(context.Background(), studies[0])
+	w.ticket, err = w.source.Publish(context.Background(), w.study)
 	w.must(err)
 	claim, err := w.ticket.Claim()
 	w.must(err)
 	w.chain.sign(claim, ledger.TransferStudy{Study: w.ticket.StudyID, NewOwner: keys.Owner{ID: w.patient.id}})
+}
+
+// inFront is the archive as the source sees it.
+func (w *world) inFront() pacs.Archive {
+	if b, ok := w.pacs.(pacs.Batcher); ok {
+		return fast{w.archive, b}
+	}
+	return w.archive
+}
+
+// config is that of the source, changed.
+func (w *world) config(change func(*gateway.SourceConfig)) gateway.SourceConfig {
+	c := gateway.SourceConfig{
+		ChainID: chainID, Key: w.north.key, Certificate: w.north.cert, URL: w.sourceURL,
+		Catalog: w.catalog, Archive: w.inFront(), Ledger: w.chain, Audit: w.audit,
+		Logger: slog.New(slog.DiscardHandler), Now: w.chain.now, Requesters: w.accept, Async: w.async,
+		Registry: w.registry, Documents: w.documents, Submitters: []keys.ID{w.ehr.id}, MaxDocument: 1 << 20,
+	}
+	change(&c)
+	return c
 }
 
 // defineAs puts the source on the ledger beside the validator that proves it.
@@ -418,6 +425,17 @@ func (w *world) allow(grantee party, until time.Time, silent bool) ledger.Commit
 		}
 	}
 	return commitment
+}
+
+// allowScope lets a grantee in as far as a scope reaches, for an hour.
+func (w *world) allowScope(grantee party, scope ledger.Scope) ledger.Commitment {
+	w.t.Helper()
+	o := ledger.Opening{}
+	rand.Read(o.Blind[:])
+	g := keys.Grantee{ID: grantee.id}
+	w.grant(w.ticket.StudyID, o.Commitment(g, w.ticket.StudyID), scope, 0)
+	w.must(w.catalog.PutOpening(w.ticket.StudyID, g, o))
+	return o.Commitment(g, w.ticket.StudyID)
 }
 
 func (w *world) epoch() (epoch uint64) {

@@ -1,6 +1,7 @@
 package keys_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
@@ -30,6 +31,7 @@ func TestSupported(t *testing.T) {
 		n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
 		return &rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537}
 	}
+	exponent := func(e int) *rsa.PublicKey { return &rsa.PublicKey{N: modulus(2048).N, E: e} }
 	ed, _, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -55,6 +57,13 @@ func TestSupported(t *testing.T) {
 		{"RSA-2048", modulus(2048), true},
 		{"RSA-8192", modulus(8192), true},
 		{"RSA-8193", modulus(8193), false},
+		{"RSA, an even modulus", &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2047), E: 65537}, false},
+		{"RSA, no modulus", &rsa.PublicKey{E: 65537}, false},
+		{"RSA, exponent 1", exponent(1), false},
+		{"RSA, exponent 3", exponent(3), true},
+		{"RSA, exponent 4", exponent(4), false},
+		{"RSA, exponent 2^31 - 1", exponent(1<<31 - 1), true},
+		{"RSA, exponent 2^31 + 1", exponent(1<<31 + 1), false},
 		{"Ed25519", ed, true},
 		{"Ed25519, short", ed[:31], false},
 		{"X25519", x25519.PublicKey(), false},
@@ -68,6 +77,76 @@ func TestSupported(t *testing.T) {
 			t.Errorf("%s: IDOf: %v", c.name, err)
 		} else if err == nil && !c.want {
 			t.Errorf("%s: IDOf names it", c.name)
+		}
+	}
+}
+
+// TestAlgorithm: each kind of key has one.
+func TestAlgorithm(t *testing.T) {
+	p256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ed, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd := new(big.Int).Lsh(big.NewInt(1), 2047)
+	for want, pub := range map[int64]crypto.PublicKey{
+		-7: p256.Public(), -35: p384.Public(), -37: &rsa.PublicKey{N: odd.SetBit(odd, 0, 1), E: 3}, -8: ed,
+	} {
+		if got, err := keys.Algorithm(pub); got != want || err != nil {
+			t.Errorf("%T: got %d, %v, want %d", pub, got, err, want)
+		}
+	}
+	if _, err := keys.Algorithm(nil); err == nil {
+		t.Error("there is an algorithm for no key")
+	}
+}
+
+// TestParseSPKI: a key is read in the one encoding of it that has its KeyID.
+func TestParseSPKI(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pub, err := keys.ParseSPKI(der); err != nil || !key.PublicKey.Equal(pub) {
+		t.Errorf("got %v, %v", pub, err)
+	}
+	odd := new(big.Int).Lsh(big.NewInt(1), 2047)
+	weak, err := x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: odd.SetBit(odd, 0, 1), E: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A bit string whose last bit does not count, which Go reads as the bits before it: an Ed25519 key shifted by one.
+	var ed ed25519.PublicKey
+	for ed == nil || ed[0] >= 0x80 {
+		if ed, _, err = ed25519.GenerateKey(rand.Reader); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shifted, err := x509.MarshalPKIXPublicKey(ed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	new(big.Int).Lsh(new(big.Int).SetBytes(ed), 1).FillBytes(shifted[12:])
+	shifted[11] = 1
+	if pub, err := x509.ParsePKIXPublicKey(shifted); err != nil || !ed.Equal(pub) {
+		t.Fatalf("Go reads %x as %v, %v: the test has lost its way", shifted, pub, err)
+	}
+	for name, b := range map[string][]byte{
+		"nothing": nil, "a trailing byte": append(bytes.Clone(der), 0), "cut off": der[:len(der)-1], "an even exponent": weak, "a bit less": shifted,
+	} {
+		if pub, err := keys.ParseSPKI(b); err == nil {
+			t.Errorf("%s: got %v", name, pub)
 		}
 	}
 }

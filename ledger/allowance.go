@@ -40,9 +40,10 @@ func (a allowance) room(paid Nanoseconds, now int64) uint64 {
 	return uint64(max(0, now+a.depth-max(now, int64(paid))) / a.interval)
 }
 
-// allowanceOfSource is that of a source with some units bonded for it.
+// allowanceOfSource is that of a source with some units bonded for it. It saves up no more than comes back while units are
+// unbonded: else units that go from one source to the next would give more writes than those that stay.
 func (p *Params) allowanceOfSource(units uint64) allowance {
-	a := allowance{depth: int64(p.SavedDays) * day}
+	a := allowance{depth: min(int64(p.SavedDays)*day, int64(p.UnbondingTime)*1e9)}
 	switch {
 	case units == 0:
 	case units > day/p.WritesPerUnit: // the product might not fit
@@ -71,10 +72,16 @@ func (p *Params) allowanceOfPayer() allowance {
 	return allowance{interval, int64(p.WritesPerPayer) * interval}
 }
 
+func (p *Params) allowanceOfMember() allowance {
+	interval := int64(day / p.EmergenciesPerMember)
+	return allowance{interval, int64(p.EmergenciesPerMember) * interval}
+}
+
 // Account names an allowance.
 type Account struct {
-	Kind AccountKind
-	ID   [32]byte // of the source, the study or the payer
+	Kind   AccountKind
+	ID     [32]byte // of the source, the study or the payer
+	Member keys.ID  // of the study, which is a group; zero otherwise
 }
 
 // AccountKind is whose allowance an Account is.
@@ -86,6 +93,7 @@ const (
 	AccountStudy  AccountKind = 2
 	AccountOthers AccountKind = 3 // the part of a study's that others than its owner may use
 	AccountPayer  AccountKind = 4
+	AccountMember AccountKind = 5 // a member's of a group, which draws on AccountOthers of the group too
 )
 
 // Cost returns whose allowance a transaction draws on at a Context and how many writes it costs. The error is that of
@@ -109,7 +117,12 @@ func Room(r Reader, account Account, at Context) (writes uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return a.room(paid, at.Time.UnixNano()), nil
+	writes = a.room(paid, at.Time.UnixNano())
+	if account.Kind == AccountMember {
+		others, err := Room(r, Account{Kind: AccountOthers, ID: account.ID}, at)
+		return min(writes, others), err
+	}
+	return writes, nil
 }
 
 // read returns the state of an account.
@@ -137,6 +150,9 @@ func (c Account) read(r Reader, p *Params) (a allowance, paid Nanoseconds, err e
 			return a, 0, err
 		}
 		return p.allowanceOfPayer(), payer.PaidUntil, nil
+	case AccountMember:
+		member, err := readMember(r, c.ID, keys.Grantee{ID: c.Member})
+		return p.allowanceOfMember(), member.PaidUntil, err
 	}
 	return a, 0, nil
 }

@@ -23,7 +23,12 @@ func BeginBlock(w ReaderWriter, at Context, seen Observed) error {
 	b := &beginning{ReaderWriter: w, height: at.Height, time: at.Time.UnixNano(), now: Seconds(at.Time.UnixNano() / 1e9)}
 	for _, step := range []func() error{
 		b.changeParams,
-		b.doDue,
+		func() error { return b.doDue(dueUnbond, b.freeUnits) },
+		func() error {
+			return b.doDue(dueRecover, func(at Seconds, reference []byte) ([]write, error) {
+				return recoverDue(b, StudyID(reference), at, b.height)
+			})
+		},
 		func() error { return b.expel(seen.Equivocated) },
 		func() error { return b.countAbsences(seen.Absent) },
 	} {
@@ -66,12 +71,12 @@ func (b *beginning) changeParams() error {
 	return put(b, writes)
 }
 
-// doDue does what is due, the first MaxDuePerBlock of it.
-func (b *beginning) doDue() error {
+// doDue does what is due of a kind, the first MaxDuePerBlock of it.
+func (b *beginning) doDue(kind byte, do func(at Seconds, reference []byte) ([]write, error)) error {
 	var due [][]byte
 	enough := errors.New("enough")
-	err := b.Iterate([]byte{prefixDue}, func(key, _ []byte) error {
-		if len(due) == MaxDuePerBlock || Seconds(binary.BigEndian.Uint64(key[1:])) > b.now {
+	err := b.Iterate([]byte{prefixDue, kind}, func(key, _ []byte) error {
+		if len(due) == MaxDuePerBlock || Seconds(binary.BigEndian.Uint64(key[2:])) > b.now {
 			return enough
 		}
 		due = append(due, bytes.Clone(key))
@@ -81,15 +86,7 @@ func (b *beginning) doDue() error {
 		return fmt.Errorf("reading the state: %w", err)
 	}
 	for _, key := range due {
-		at, kind, reference := Seconds(binary.BigEndian.Uint64(key[1:])), key[9], key[10:]
-		var writes []write
-		switch kind {
-		case dueUnbond:
-			source, payer := keys.Source{ID: keys.ID(reference[:32])}, keys.Payer{ID: keys.ID(reference[32:])}
-			writes, err = b.freeUnits(source, payer, at)
-		case dueRecover:
-			writes, err = recoverDue(b, StudyID(reference), at, b.height)
-		}
+		writes, err := do(Seconds(binary.BigEndian.Uint64(key[2:])), key[10:])
 		if err != nil {
 			return err
 		}
@@ -100,8 +97,9 @@ func (b *beginning) doDue() error {
 	return nil
 }
 
-// freeUnits gives a payer back what has been unbonded, unless more was unbonded since: then the later time counts.
-func (b *beginning) freeUnits(source keys.Source, id keys.Payer, at Seconds) ([]write, error) {
+// freeUnits gives a payer back what has been unbonded.
+func (b *beginning) freeUnits(at Seconds, reference []byte) ([]write, error) {
+	source, id := keys.Source{ID: keys.ID(reference[:32])}, keys.Payer{ID: keys.ID(reference[32:])}
 	bond, err := readBond(b, source, id)
 	if err != nil || bond.FreeAt != at {
 		return nil, err
@@ -212,7 +210,8 @@ func (b *beginning) forfeit(stake *StakeRecord, thousandths uint64) error {
 		lost := units + unbonding
 		bond.Units -= units
 		bond.Unbonding -= unbonding
-		if bond.Unbonding == 0 {
+		if bond.Unbonding == 0 && bond.FreeAt != 0 {
+			writes = append(writes, write{key: keyUnbond(bond.FreeAt, bond.Source, bond.Payer)})
 			bond.FreeAt = 0
 		}
 		stake.Units -= units

@@ -9,8 +9,7 @@ import (
 	"collimate/ledger"
 )
 
-// TestDuePerBlock: of what is due at once, a block does so much, and the next one goes on. Only the last entry of a bond
-// counts.
+// TestDuePerBlock: of what is due at once, a block does so much, and the next one goes on. What was done leaves no entry.
 func TestDuePerBlock(t *testing.T) {
 	w := newWorld(t, "north")
 	params := ledger.DefaultParams()

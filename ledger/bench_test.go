@@ -32,22 +32,22 @@ func grantedWorld(t testing.TB) *world {
 
 func BenchmarkDecide(b *testing.B) {
 	w := grantedWorld(b)
-	w.must(b, "north", ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: studyOf("er"), Owner: owner("chief"), Kind: ledger.RecordGroup}}})
-	w.must(b, "north", ledger.UpdateSource{Version: 2, Endpoints: endpointsOf("north"), EmergencyGroups: studies([]string{"er"})})
+	w.must(b, "north", ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: studyOf("er.north.chief"), Owner: owner("chief"), Kind: ledger.RecordGroup}}})
+	w.must(b, "north", ledger.UpdateSource{Version: 2, Endpoints: endpointsOf("north"), EmergencyGroups: studies([]string{"er.north.chief"})})
 	end := testTime.Add(time.Hour).Unix()
 	for _, member := range []string{"member", "medic"} {
 		w.must(b, "chief", ledger.AllowAccess{
-			Study: studyOf("er"), Commitment: ledger.NewCommitment(named("blind"), keys.Grantee{ID: idOf(member)}, studyOf("er")),
+			Study: studyOf("er.north.chief"), Commitment: ledger.NewCommitment(named("blind"), keys.Grantee{ID: idOf(member)}, studyOf("er.north.chief")),
 			NotAfter: end, Scope: ledger.ScopeAll,
 		})
 	}
 	w.must(b, "p1", ledger.AllowAccess{
-		Study: studyOf("s1"), Commitment: ledger.NewGroupCommitment(named("blind"), studyOf("er"), studyOf("s1")),
+		Study: studyOf("s1"), Commitment: ledger.NewGroupCommitment(named("blind"), studyOf("er.north.chief"), studyOf("s1")),
 		NotAfter: end, Scope: ledger.ScopeAll,
 	})
-	w.must(b, "medic", ledger.EmergencyAccess{Study: studyOf("s1"), Group: studyOf("er"), Blind: named("blind"), NotAfter: end})
+	w.must(b, "medic", ledger.EmergencyAccess{Study: studyOf("s1"), Group: studyOf("er.north.chief"), Blind: named("blind"), NotAfter: end})
 	snap := w.snapshot(b)
-	group := ledger.Opening{Blind: named("blind"), Group: studyOf("er"), Membership: named("blind")}
+	group := ledger.Opening{Blind: named("blind"), Group: studyOf("er.north.chief"), Membership: named("blind")}
 	for _, c := range []struct {
 		requester string
 		openings  []ledger.Opening

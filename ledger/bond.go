@@ -99,14 +99,18 @@ func (u Unbond) rule(e *env) ([]write, error) {
 	if err := e.chargePayer(payer); err != nil {
 		return nil, err
 	}
+	var writes []write
+	if bond.FreeAt != 0 { // what is being unbonded begins again to wait
+		writes = append(writes, write{key: keyUnbond(bond.FreeAt, u.Source, payer.ID)})
+	}
 	bond.Units -= u.Units
 	bond.Unbonding += u.Units
 	bond.FreeAt = e.now() + Seconds(params.UnbondingTime)
 	stake.Units -= u.Units
-	return []write{
+	return append(writes,
 		bond.write(),
 		set(KeyStake(u.Source), stake),
 		set(KeyPayer(payer.ID), payer),
-		set(keyDue(bond.FreeAt, dueUnbond, u.Source.ID[:], payer.ID.ID[:]), nothing{}),
-	}, nil
+		set(keyUnbond(bond.FreeAt, u.Source, payer.ID), nothing{}),
+	), nil
 }

@@ -63,7 +63,7 @@ func (d DefineSource) validate() error {
 
 func (d DefineSource) rule(e *env) ([]write, error) {
 	id := keys.Source{ID: e.by}
-	e.account = Account{AccountSource, id.ID}
+	e.account = Account{Kind: AccountSource, ID: id.ID}
 	if err := keyFree(e, e.by); err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ type DefineStudy struct {
 // StudyDefinition is one study, who decides about it (at first the claim key of the patient's ticket) and what it is.
 type StudyDefinition struct {
 	_     struct{} `cbor:",toarray"`
-	Study StudyID
+	Study StudyID  // of a group: NewGroupID
 	Owner keys.Owner
 	Kind  RecordKind
 }
@@ -63,6 +63,11 @@ func (d DefineStudy) rule(e *env) ([]write, error) {
 		return nil, err
 	case stake.Jailed():
 		return nil, refuse(CodeJailed, "the source is in jail: let it out with unjail when its time is over")
+	}
+	for i, s := range d.Studies {
+		if s.Kind == RecordGroup && s.Study != NewGroupID([8]byte(s.Study[:8]), source.ID, s.Owner) {
+			return nil, refuse(CodeBadGroup, "study %d of %d is a group: its name is not that of this source and owner", i+1, len(d.Studies))
+		}
 	}
 	writes := make([]write, 0, len(d.Studies)+1)
 	for i, s := range d.Studies {

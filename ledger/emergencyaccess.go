@@ -56,10 +56,14 @@ func (a EmergencyAccess) rule(e *env) ([]write, error) {
 	if before != nil && before.NotAfter >= e.now() {
 		return nil, refuse(CodeEmergencyActive, "the signer has access by an emergency already")
 	}
-	if err := e.chargeOthers(group); err != nil {
+	member, err := readMember(e, group.ID, requester)
+	if err != nil {
 		return nil, err
 	}
-	return []write{set(KeyStudy(group.ID), group), set(KeyEmergency(a.Study, requester), EmergencyRecord{
+	if err := e.chargeMember(group, requester, member); err != nil {
+		return nil, err
+	}
+	return []write{set(KeyStudy(group.ID), group), set(KeyMember(group.ID, requester), member), set(KeyEmergency(a.Study, requester), EmergencyRecord{
 		Group: a.Group, Membership: membership, Reason: a.Reason, Height: e.height, NotAfter: Seconds(a.NotAfter),
 	})}, nil
 }

@@ -36,13 +36,13 @@ func (e *env) source() (*SourceRecord, error) {
 	case s == nil:
 		return nil, refuse(CodeUnknownSource, "the signer is not the present key of a source on this ledger")
 	}
-	e.account = Account{AccountSource, s.ID.ID}
+	e.account = Account{Kind: AccountSource, ID: s.ID.ID}
 	return s, nil
 }
 
 // chargeSource takes writes from the allowance of a source.
 func (e *env) chargeSource(s *SourceRecord, writes uint64) error {
-	e.account, e.writes = Account{AccountSource, s.ID.ID}, writes
+	e.account, e.writes = Account{Kind: AccountSource, ID: s.ID.ID}, writes
 	params, err := e.params()
 	if err != nil {
 		return err
@@ -66,13 +66,13 @@ func (e *env) payer(sequence uint64) (*PayerRecord, error) {
 	case sequence != p.Sequence+1:
 		return nil, refuse(CodeWrongSequence, "the payer's next sequence number is %d, not %d", p.Sequence+1, sequence)
 	}
-	e.account = Account{AccountPayer, p.ID.ID}
+	e.account = Account{Kind: AccountPayer, ID: p.ID.ID}
 	return p, nil
 }
 
 // chargePayer takes the one write that each transaction of a payer costs, and counts the transaction.
 func (e *env) chargePayer(p *PayerRecord) error {
-	e.account, e.writes = Account{AccountPayer, p.ID.ID}, 1
+	e.account, e.writes = Account{Kind: AccountPayer, ID: p.ID.ID}, 1
 	params, err := e.params()
 	if err != nil {
 		return err
@@ -106,13 +106,13 @@ func (e *env) ownedEvenWithdrawn(id StudyID, epoch uint64) (*StudyRecord, error)
 	case study.Epoch != epoch:
 		return nil, refuse(CodeWrongEpoch, "the study is in epoch %d: what was signed for epoch %d does not count", study.Epoch, epoch)
 	}
-	e.account = Account{AccountStudy, id}
+	e.account = Account{Kind: AccountStudy, ID: id}
 	return study, nil
 }
 
 // chargeStudy takes writes from the owner's allowance of a study.
 func (e *env) chargeStudy(s *StudyRecord, writes uint64) error {
-	e.account, e.writes = Account{AccountStudy, s.ID}, writes
+	e.account, e.writes = Account{Kind: AccountStudy, ID: s.ID}, writes
 	params, err := e.params()
 	if err != nil {
 		return err
@@ -123,12 +123,28 @@ func (e *env) chargeStudy(s *StudyRecord, writes uint64) error {
 
 // chargeOthers takes one write from the part of a study's allowance that others than its owner may use.
 func (e *env) chargeOthers(s *StudyRecord) error {
-	e.account, e.writes = Account{AccountOthers, s.ID}, 1
+	e.account, e.writes = Account{Kind: AccountOthers, ID: s.ID}, 1
 	params, err := e.params()
 	if err != nil {
 		return err
 	}
 	s.PaidUntil, err = params.allowanceOfOthers().pay(s.PaidUntil, 1, e.time)
+	return err
+}
+
+// chargeMember takes one write from the allowance of a member of a group, and one from the part of the group's that
+// others than its owner may use: so no member can take them all.
+func (e *env) chargeMember(group *StudyRecord, who keys.Grantee, m *MemberRecord) error {
+	err := e.chargeOthers(group)
+	e.account = Account{Kind: AccountMember, ID: group.ID, Member: who.ID}
+	if err != nil {
+		return err
+	}
+	params, err := e.params()
+	if err != nil {
+		return err
+	}
+	m.PaidUntil, err = params.allowanceOfMember().pay(m.PaidUntil, 1, e.time)
 	return err
 }
 

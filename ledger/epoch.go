@@ -18,17 +18,15 @@ func (s *StudyRecord) nextEpoch(height int64) {
 func (s *StudyRecord) handOver(r Reader, to keys.Owner, height int64) ([]write, error) {
 	s.nextEpoch(height)
 	s.Owner, s.OwnerSince = to, s.Epoch
-	writes := []write{set(KeyStudy(s.ID), s)}
-	for _, key := range [][]byte{KeyGuardians(s.ID), KeyRecovery(s.ID)} {
-		old, err := r.Get(key)
-		if err != nil {
-			return nil, err
-		}
-		if old != nil {
-			writes = append(writes, write{key: key})
-		}
+	writes, err := endRecovery(r, s.ID)
+	if err != nil {
+		return nil, err
 	}
-	return writes, nil
+	guardians, err := r.Get(KeyGuardians(s.ID))
+	if guardians != nil {
+		writes = append(writes, write{key: KeyGuardians(s.ID)})
+	}
+	return append(writes, set(KeyStudy(s.ID), s)), err
 }
 
 // add puts a new grant or tombstone of the present epoch beside the study, for one write of the owner's.

@@ -54,6 +54,7 @@ const (
 	CodeStillJailed     ErrorCode = "still-jailed"     // the time in jail is not over
 	CodeBadPeriod       ErrorCode = "bad-period"       // anchored already, or not over yet
 	CodeJailed          ErrorCode = "jailed"           // a source in jail publishes nothing
+	CodeBadGroup        ErrorCode = "bad-group"        // the name of a group is that of another source or owner
 	CodeStudyExists     ErrorCode = "study-exists"     // a study is defined once
 	CodeNoChange        ErrorCode = "no-change"        // it is so already
 	CodeSameOwner       ErrorCode = "same-owner"       // the new owner is the present one

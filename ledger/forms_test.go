@@ -161,6 +161,7 @@ func badForms(t testing.TB) map[string]badForm {
 	set("none", func(s *ledger.SetParams) { s.Params = ledger.Params{} })
 	set("one below its limit", func(s *ledger.SetParams) { s.Params.SavedWrites = 1 })
 	set("one above its limit", func(s *ledger.SetParams) { s.Params.AbsenceForfeit = 1001 })
+	set("no emergencies", func(s *ledger.SetParams) { s.Params.EmergenciesPerMember = 0 })
 	set("a short window of absences", func(s *ledger.SetParams) { s.Params.AbsenceWindow = 59 })
 	set("65 payers", func(s *ledger.SetParams) {
 		for i := range ledger.MaxPayers + 1 {

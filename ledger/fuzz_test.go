@@ -90,13 +90,13 @@ func everyRole(t testing.TB, name string) *world {
 	t.Helper()
 	w := newWorld(t, "bank", name)
 	w.must(t, "bank", sourceBody("bank"))
-	body := sourceBody(name)
-	body.EmergencyGroups = []ledger.StudyID{studyOf("g1")}
+	body, group := sourceBody(name), studyOf("g1."+name+"."+name)
+	body.EmergencyGroups = []ledger.StudyID{group}
 	w.must(t, name, body)
 	w.must(t, name, studiesBody(name, "s1", "s2"))
-	w.must(t, name, ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: studyOf("g1"), Owner: owner(name), Kind: ledger.RecordGroup}}})
+	w.must(t, name, ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: group, Owner: owner(name), Kind: ledger.RecordGroup}}})
 	w.must(t, name, ledger.AllowAccess{
-		Study: studyOf("g1"), Commitment: ledger.NewCommitment(named("blind"), keys.Grantee{ID: idOf(name)}, studyOf("g1")),
+		Study: group, Commitment: ledger.NewCommitment(named("blind"), keys.Grantee{ID: idOf(name)}, group),
 		NotAfter: testTime.Add(time.Hour).Unix(), Scope: ledger.ScopeAll,
 	})
 	w.must(t, name, ledger.SetGuardians{
@@ -145,7 +145,7 @@ func standing(t testing.TB, w *world, name string) []ledger.Body {
 		ledger.RevokeAccess{Study: studyOf("s1"), All: true},
 		ledger.SetGuardians{Study: studyOf("s1"), Round: 1},
 		ledger.Recover{Study: studyOf("s1"), Round: 1, NewOwner: owner("p2"), Blind: named("blind", "guardian"), Attempt: 1},
-		ledger.EmergencyAccess{Study: studyOf("s1"), Group: studyOf("g1"), Blind: named("blind"), NotAfter: soon},
+		ledger.EmergencyAccess{Study: studyOf("s1"), Group: studyOf("g1." + name + "." + name), Blind: named("blind"), NotAfter: soon},
 	}
 	for _, body := range all {
 		if err := ledger.Check(w, unsigned(t, name, body), ledger.Context{Height: w.at.Height + 1, Time: w.at.Time}); err != nil {

@@ -43,8 +43,8 @@ const (
 	// MaxCleared bounds the grants of earlier epochs that one grant deletes, so that no block can be made to delete
 	// what it took months to write.
 	MaxCleared = 256
-	// MaxDuePerBlock bounds what is done at the beginning of a block because its time has come. The rest waits
-	// for the next block.
+	// MaxDuePerBlock bounds what is done of each kind at the beginning of a block because its time has come. The rest
+	// waits for the next block.
 	MaxDuePerBlock = 1024
 )
 

@@ -23,6 +23,7 @@ const (
 	tagTx       = "collimate/tx/v1\x00"
 	tagProof    = "collimate/validator-proof/v1\x00"
 	tagRotate   = "collimate/rotate-key/v1\x00"
+	tagGroupID  = "collimate/group-id/v1\x00"
 	tagProposal = "collimate/proposal/v1\x00"
 )
 
@@ -37,6 +38,16 @@ func NewStudyID(salt [32]byte, studyInstanceUID string) StudyID {
 	m.Write([]byte(tagStudy))
 	m.Write([]byte(studyInstanceUID))
 	return StudyID(m.Sum(nil))
+}
+
+// NewGroupID returns the name of a group that a source defines for an owner: the nonce, which is random, and the first 24
+// bytes of SHA-256("collimate/group-id/v1" 0x00 nonce source owner). So nobody who reads the name can be before them with
+// a group of the same name. ledger-spec 2.3
+func NewGroupID(nonce [8]byte, source keys.Source, owner keys.Owner) StudyID {
+	b := append([]byte(tagGroupID), nonce[:]...)
+	b = append(b, source.ID[:]...)
+	hash := sha256.Sum256(append(b, owner.ID[:]...))
+	return StudyID(append(nonce[:], hash[:24]...))
 }
 
 // Alias returns the OID that stands for the study in IHE messages, the documentUniqueId of the whole study.
@@ -68,8 +79,8 @@ func NewCommitment(blind [32]byte, grantee keys.Grantee, study StudyID) Commitme
 	return commit(tagGrantee, blind, grantee.ID, study)
 }
 
-// NewGroupCommitment is NewCommitment for a grant to a group. It has a tag of its own, as anybody can define a group
-// whose StudyID is the KeyID of a grantee. ledger-spec 2.4
+// NewGroupCommitment is NewCommitment for a grant to a group. It has a tag of its own, so that a group and a
+// grantee of the same 32 bytes are two. ledger-spec 2.4
 func NewGroupCommitment(blind [32]byte, group, study StudyID) Commitment {
 	return commit(tagGroup, blind, group, study)
 }

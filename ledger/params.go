@@ -24,24 +24,27 @@ type Params struct {
 	AbsencesTolerated uint64 `cbor:"13,keyasint" json:"absences_tolerated"` // in a window
 	JailTime          uint64 `cbor:"14,keyasint" json:"jail_time"`          // seconds
 	AbsenceForfeit    uint64 `cbor:"15,keyasint" json:"absence_forfeit"`    // thousandths of each bond
+	// EmergenciesPerMember is how many a member of a group has a day, which are what it can save up.
+	EmergenciesPerMember uint64 `cbor:"16,keyasint" json:"emergencies_per_member"`
 }
 
 // DefaultParams are those of a genesis that names none.
 func DefaultParams() Params {
 	return Params{
-		WritesPerUnit: 10, SavedDays: 30,
+		WritesPerUnit: 10, SavedDays: 21,
 		WritesPerStudy: 24, SavedWrites: 64,
-		WritesPerPayer:    1000,
-		UnbondingTime:     21 * 86400,
-		EarlierTime:       7 * 86400,
-		RecoveryTime:      3 * 86400,
-		EmergencyTime:     86400,
-		ChangeBlocks:      100,
-		AbsenceTime:       10,
-		AbsenceWindow:     86400,
-		AbsencesTolerated: 4320,
-		JailTime:          3600,
-		AbsenceForfeit:    10,
+		WritesPerPayer:       1000,
+		UnbondingTime:        21 * 86400,
+		EarlierTime:          7 * 86400,
+		RecoveryTime:         3 * 86400,
+		EmergencyTime:        86400,
+		ChangeBlocks:         100,
+		AbsenceTime:          10,
+		AbsenceWindow:        86400,
+		AbsencesTolerated:    4320,
+		JailTime:             3600,
+		AbsenceForfeit:       10,
+		EmergenciesPerMember: 8,
 	}
 }
 
@@ -67,6 +70,7 @@ func (p Params) Validate() error {
 		{"absences_tolerated", p.AbsencesTolerated, 1, 1_000_000},
 		{"jail_time", p.JailTime, 1, year},
 		{"absence_forfeit", p.AbsenceForfeit, 0, 1000},
+		{"emergencies_per_member", p.EmergenciesPerMember, 1, 1_000_000},
 	} {
 		if n.got < n.least || n.got > n.most {
 			return outOfBounds("%s is %d, want %d to %d", n.name, n.got, n.least, n.most)

@@ -29,7 +29,7 @@ type SourceRecord struct {
 }
 
 // TLSKeys returns the keys by which the source may prove itself in TLS now: the present one, and for some time after
-// a rotation the earlier one.
+// a rotation the earlier one, if that was not compromised.
 func (s *SourceRecord) TLSKeys(now time.Time) []keys.ID {
 	if s.EarlierKey.IsZero() || s.EarlierKey == s.Key || now.After(s.EarlierUntil.Time()) {
 		return []keys.ID{s.Key}
@@ -163,6 +163,11 @@ type EmergencyRecord struct {
 	NotAfter   Seconds      `cbor:"5,keyasint" json:"not_after"`
 }
 
+// MemberRecord is what the ledger holds of a member of a group who broke the glass. ledger-spec 4.9
+type MemberRecord struct {
+	PaidUntil Nanoseconds `cbor:"1,keyasint" json:"paid_until"` // its allowance, ledger-spec 5.0.2
+}
+
 // ReceiptsRecord commits to the receipts that a source has collected in a period. ledger-spec 4.10
 type ReceiptsRecord struct {
 	Source keys.Source `cbor:"-" json:"source"`
@@ -206,6 +211,13 @@ func visitGrants(r Reader, study StudyID, visit func(GrantRecord) error) error {
 		g.Study, g.Commitment = study, Commitment(rest)
 		return visit(g)
 	})
+}
+
+// readMember returns the record of a member of a group, one of nothing if it has not broken the glass yet.
+func readMember(r Reader, group StudyID, member keys.Grantee) (*MemberRecord, error) {
+	var m MemberRecord
+	_, err := get(r, KeyMember(group, member), &m)
+	return &m, err
 }
 
 func readEmergency(r Reader, study StudyID, requester keys.Grantee) (*EmergencyRecord, error) {

@@ -67,7 +67,7 @@ func (v Recover) rule(e *env) ([]write, error) {
 	if recovery.calls(v.NewOwner) >= guardians.Threshold {
 		recovery.NewOwner = v.NewOwner
 		recovery.At = e.now() + Seconds(guardians.Delay)
-		writes = append(writes, set(keyDue(recovery.At, dueRecover, v.Study[:]), nothing{}))
+		writes = append(writes, set(keyRecover(recovery.At, v.Study), nothing{}))
 	}
 	return append(writes, set(KeyRecovery(v.Study), recovery)), nil
 }

@@ -32,12 +32,22 @@ func guardiansOf(r Reader, study *StudyRecord, round uint64) (*GuardiansRecord, 
 // nextRound ends what the guardians have said so far.
 func nextRound(r Reader, g *GuardiansRecord) ([]write, error) {
 	g.Round++
-	writes := []write{set(KeyGuardians(g.Study), g)}
-	old, err := r.Get(KeyRecovery(g.Study))
-	if old != nil {
-		writes = append(writes, write{key: KeyRecovery(g.Study)})
+	writes, err := endRecovery(r, g.Study)
+	return append(writes, set(KeyGuardians(g.Study), g)), err
+}
+
+// endRecovery takes the recovery of a study out of the state, if there is one, and with it what was to be done at its
+// time.
+func endRecovery(r Reader, study StudyID) ([]write, error) {
+	old, err := read(r, KeyRecovery(study), RecoveryRecord{})
+	if old == nil || err != nil {
+		return nil, err
 	}
-	return writes, err
+	writes := []write{{key: KeyRecovery(study)}}
+	if old.At != 0 {
+		writes = append(writes, write{key: keyRecover(old.At, study)})
+	}
+	return writes, nil
 }
 
 // recoverDue gives a study to the owner that its guardians have agreed on, if that is due at a time. ledger-spec 5.0.3

@@ -16,10 +16,14 @@ import (
 const KindRotateKey Kind = "rotate-key"
 
 // RotateKey gives a source another key. The source signs it with the present one. It keeps its name. ledger-spec 5.3
+//
+// The key before stays good in TLS for a while, unless it is compromised.
 type RotateKey struct {
 	Version uint64 `cbor:"1,keyasint"` // one more than SourceRecord.Version
 	SPKI    []byte `cbor:"2,keyasint"` // the new key, a SubjectPublicKeyInfo in DER
 	Proof   []byte `cbor:"3,keyasint"` // the signature of the new key over what RotationMessage returns
+	// Compromised says that somebody else may have the present key, or the one before it.
+	Compromised bool `cbor:"4,keyasint"`
 }
 
 // NewRotateKey returns the body that gives a source a new key, with its proof. rand is that of Sign.
@@ -109,6 +113,9 @@ func (k RotateKey) rule(e *env) ([]write, error) {
 		return nil, err
 	}
 	source.Key = id
+	if k.Compromised {
+		source.EarlierKey = keys.ID{}
+	}
 	return []write{
 		set(KeySource(source.ID), source),
 		set(KeyRotated(id), source.ID),

@@ -75,6 +75,7 @@ func TestTLSKeys(t *testing.T) {
 		{"rotated", rotated, testTime, 2},
 		{"at the end", rotated, until, 2},
 		{"past the end", rotated, until.Add(1), 1},
+		{"compromised", ledger.SourceRecord{Key: b, EarlierUntil: ledger.Seconds(until.Unix())}, testTime, 1},
 		{"moved only", ledger.SourceRecord{Key: a, EarlierKey: a, EarlierUntil: ledger.Seconds(until.Unix())}, testTime, 1},
 	} {
 		got := c.record.TLSKeys(c.now)

@@ -2,9 +2,8 @@ package ledger_test
 
 import (
 	"encoding/binary"
-	"encoding/json"
+	"encoding/hex"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
-	"collimate/keys"
 	"collimate/ledger"
 )
 
@@ -28,7 +26,8 @@ import (
 //	equivocated VALIDATOR...                           an empty block; they voted twice
 //	full STUDY|VALIDATOR FIELD N                       sets a counter of a record, to come near a limit
 //	fill STUDY N [epoch=N]                             writes grant records of an epoch
-//	due N at=T                                         writes entries of recoveries that are no more
+//	due N unbond|recover at=T                          writes entries of what is no more
+//	dues                                               shows what is to be done at a time
 //	head                                               writes the head record, as a node does
 //	replay KIND [first]                                the last (or first) transaction of a kind that stood
 //	drift D                                            how far this node's clock is ahead of chain time
@@ -38,7 +37,7 @@ import (
 //	set-params PAYER [version=N] [height=N] [params=(NAME:N,...)] [payers=(NAME:UNITS,...)] [sequence=N]
 //	define-source KEY [oids=(...)] [validator=NAME] [proof-by=NAME] [host=NAME] [groups=(STUDY,...)]
 //	update-source KEY [source=NAME] [version=N] [host=NAME] [peer=PEER] [groups=(STUDY,...)]
-//	rotate-key KEY -> KEY [source=NAME] [version=N] [proof-by=KEY] [proof-version=N]
+//	rotate-key KEY -> KEY [source=NAME] [version=N] [proof-by=KEY] [proof-version=N] [compromised]
 //	unjail KEY [source=NAME] [jailing=N]
 //	anchor KEY from=T to=T [count=N]
 //	define-study KEY STUDY... owner=NAME [kind=N]
@@ -49,7 +48,7 @@ import (
 //
 //	source NAME     payer NAME     bonds SOURCE     stake SOURCE     validator NAME     params     study STUDY
 //	receipts SOURCE     find OID     key NAME                           records, as JSON without what is empty
-//	room source|study|others|payer NAME                          Room
+//	room source|study|others|payer NAME     room member GROUP NAME       Room
 //
 // The commands of owners, guardians and requesters are in ownerCommands.
 func TestRules(t *testing.T) {
@@ -110,13 +109,18 @@ var commands = map[string]func(*script, *command) string{
 		return "ok"
 	},
 	"due": func(s *script, c *command) string {
+		kind, bytes := byte(1), 64
+		if c.word(1) == "recover" {
+			kind, bytes = 2, 32
+		}
 		for i := range c.number(c.word(0)) {
-			study := named("due", strconv.FormatInt(i, 10))
-			key := binary.BigEndian.AppendUint64([]byte{0x0b}, uint64(c.time("at")))
-			s.put(append(append(key, 2), study[:]...), []byte{0xa0})
+			reference := named("due", strconv.FormatInt(i, 10))
+			key := binary.BigEndian.AppendUint64([]byte{0x0b, kind}, uint64(c.time("at")))
+			s.put(append(key, slices.Repeat(reference[:], bytes/32)...), []byte{0xa0})
 		}
 		return "ok"
 	},
+	"dues": (*script).dues,
 	"head": func(s *script, c *command) string {
 		s.put(ledger.HeadEntry(ledger.Head{Height: s.at.Height, Time: s.at.Time, AppHash: appHash(s.Overlay)}))
 		return "ok"
@@ -390,6 +394,7 @@ func (s *script) rotateKey(c *command) string {
 		body.SPKI = ed25519SPKI(offCurve)
 	}
 	body.Version = version
+	body.Compromised = c.HasArg("compromised")
 	return s.send(c, body)
 }
 
@@ -404,8 +409,32 @@ func (s *script) room(c *command) string {
 		a = ledger.Account{Kind: ledger.AccountStudy, ID: studyOf(c.word(1))}
 	case "others":
 		a = ledger.Account{Kind: ledger.AccountOthers, ID: studyOf(c.word(1))}
+	case "member":
+		a = ledger.Account{Kind: ledger.AccountMember, ID: studyOf(c.word(1)), Member: idOf(c.word(2))}
 	}
 	return fmt.Sprint(s.roomOf(c, s, a, s.at))
+}
+
+// dues shows what is to be done at a time.
+func (s *script) dues(c *command) string {
+	var lines []string
+	err := s.Iterate([]byte{0x0b}, func(key, _ []byte) error {
+		at := int64(binary.BigEndian.Uint64(key[2:])) - testTime.Unix()
+		line := fmt.Sprintf("T+%d %s", at, map[byte]string{1: "unbond", 2: "recover"}[key[1]])
+		for reference := key[10:]; len(reference) > 0; reference = reference[32:] {
+			name, _ := nameOf(hex.EncodeToString(reference[:32]))
+			line += " " + name
+		}
+		lines = append(lines, line)
+		return nil
+	})
+	if err != nil {
+		return err.Error()
+	}
+	if lines == nil {
+		return "none"
+	}
+	return strings.Join(lines, "\n")
 }
 
 // The defaults for what a transaction repeats of the state.
@@ -431,201 +460,4 @@ func or[R any](record *R) R {
 		record = new(R)
 	}
 	return *record
-}
-
-// show returns a record as JSON, without what is zero; names of parties and studies in place of hashes.
-func show(record any, err error) string {
-	if err != nil {
-		return err.Error()
-	}
-	b, err := json.Marshal(record)
-	if err != nil {
-		return err.Error()
-	}
-	var v any
-	d := json.NewDecoder(strings.NewReader(string(b)))
-	d.UseNumber()
-	if err := d.Decode(&v); err != nil {
-		return err.Error()
-	}
-	if list, ok := v.([]any); ok {
-		var lines []string
-		for _, e := range list {
-			lines = append(lines, plain(e))
-		}
-		if lines == nil {
-			return "none"
-		}
-		return strings.Join(lines, "\n")
-	}
-	return plain(v)
-}
-
-// plain writes a JSON value on one line, for people.
-func plain(v any) string {
-	switch v := v.(type) {
-	case map[string]any:
-		var fields []string
-		for _, name := range slices.Sorted(maps.Keys(v)) {
-			if text := plain(v[name]); text != "" && text != "0" && text != "false" && text != "{}" && text != "[]" {
-				fields = append(fields, name+"="+text)
-			}
-		}
-		return "{" + strings.Join(fields, " ") + "}"
-	case []any:
-		var all []string
-		for _, e := range v {
-			all = append(all, plain(e))
-		}
-		return "[" + strings.Join(all, " ") + "]"
-	case string:
-		if v == strings.Repeat("0", 64) {
-			return ""
-		}
-		if name, ok := nameOf(v); ok {
-			return name
-		}
-		if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
-			return "T+" + strconv.FormatFloat(at.Sub(testTime).Seconds(), 'f', -1, 64)
-		}
-		return v
-	}
-	return fmt.Sprint(v)
-}
-
-// validatorKeys are those of some names.
-func validatorKeys(names []string) (all []ledger.ValidatorKey) {
-	for _, n := range names {
-		all = append(all, validatorKeyOf(n))
-	}
-	return all
-}
-
-func studies(names []string) (all []ledger.StudyID) {
-	for _, n := range names {
-		all = append(all, studyOf(n))
-	}
-	return all
-}
-
-// resolve turns alias-of-NAME into an OID, and leaves any other word.
-func resolve(word string) string {
-	if name, ok := strings.CutPrefix(word, "alias-of-"); ok {
-		return idOf(name).Alias()
-	}
-	return word
-}
-
-// outcome is "ok" or a code; an error without one is a defect, and shown in full.
-func outcome(err error) string {
-	if err == nil {
-		return "ok"
-	}
-	if code := ledger.CodeOf(err); code != "" {
-		return string(code)
-	}
-	return "BROKEN: " + err.Error()
-}
-
-// word returns a word of the command.
-func (c *command) word(i int) string {
-	c.t.Helper()
-	if i >= len(c.words) {
-		c.Fatalf(c.t, "%s needs more words", c.Cmd)
-	}
-	return c.words[i]
-}
-
-// option returns the value of NAME=VALUE.
-func (c *command) option(name, otherwise string) string {
-	if a, ok := c.Arg(name); ok && len(a.Vals) == 1 {
-		return a.Vals[0]
-	}
-	return otherwise
-}
-
-// options returns the values of NAME=(VALUE,...).
-func (c *command) options(name string) []string {
-	a, _ := c.Arg(name)
-	return a.Vals
-}
-
-// count returns the value of NAME=N.
-func (c *command) count(name string, otherwise uint64) uint64 {
-	c.t.Helper()
-	text := c.option(name, "")
-	if text == "" {
-		return otherwise
-	}
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		c.Fatalf(c.t, "%s: %q is no number", name, text)
-	}
-	return n
-}
-
-// time returns the value of NAME=T in Unix seconds.
-func (c *command) time(name string) ledger.Seconds {
-	c.t.Helper()
-	return ledger.Seconds(testTime.Unix() + c.number(c.option(name, "0")))
-}
-
-// seconds returns a number of seconds, which may have a fraction.
-func (c *command) seconds(text string) time.Duration {
-	c.t.Helper()
-	d, err := time.ParseDuration(text + "s")
-	if err != nil {
-		c.Fatalf(c.t, "%q is no number of seconds", text)
-	}
-	return d
-}
-
-func (c *command) number(text string) int64 {
-	c.t.Helper()
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		c.Fatalf(c.t, "%q is no number", text)
-	}
-	return n
-}
-
-// payers returns the value of payers=(NAME:UNITS,...). N*NAME stands for NAME1 to NAMEN.
-func (c *command) payers() (all []ledger.PayerUnits) {
-	for _, p := range c.options("payers") {
-		name, units, _ := strings.Cut(p, ":")
-		names := []string{name}
-		if n, each, ok := strings.Cut(name, "*"); ok {
-			names = nil
-			for i := range c.number(n) {
-				names = append(names, each+strconv.FormatInt(i+1, 10))
-			}
-		}
-		for _, name := range names {
-			who := payer(name)
-			if name == "nobody" {
-				who = keys.Payer{}
-			}
-			all = append(all, ledger.PayerUnits{Payer: who, Units: uint64(c.number(units))})
-		}
-	}
-	return all
-}
-
-// params returns what params=(NAME:N,...) makes of some params.
-func (c *command) params(p ledger.Params) ledger.Params {
-	changes := map[string]int64{}
-	for _, o := range c.options("params") {
-		name, n, _ := strings.Cut(o, ":")
-		changes[name] = c.number(n)
-	}
-	b, err := json.Marshal(changes)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	d := json.NewDecoder(strings.NewReader(string(b)))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&p); err != nil {
-		c.Fatalf(c.t, "params: %v", err)
-	}
-	return p
 }

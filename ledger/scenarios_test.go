@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -14,6 +13,7 @@ import (
 
 	"collimate/keys"
 	"collimate/ledger"
+	"collimate/ledger/vectortest"
 )
 
 // The scripts leave a trace in testdata/vectors/rules.json, in which any program can follow them without knowing the
@@ -151,7 +151,7 @@ func revokedIn(seen []seenRevocation) (one func(ledger.StudyID, ledger.Commitmen
 	return one, all
 }
 
-var scenariosFile = filepath.Join("testdata", "vectors", "rules.json")
+const scenariosFile = "rules.json"
 
 // checkScenarios compares what the scripts did with rules.json, which -update writes anew.
 func checkScenarios(t *testing.T, scenarios map[string]*scenario) {
@@ -161,16 +161,7 @@ func checkScenarios(t *testing.T, scenarios map[string]*scenario) {
 		scenarios[name].Name = name
 		all = append(all, *scenarios[name])
 	}
-	if *update {
-		b, err := json.MarshalIndent(all, "", " ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(scenariosFile, append(b, '\n'), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want := readScenarios(t)
+	want := vectors(t, scenariosFile, func() []scenario { return all })
 	if len(want) != len(all) {
 		t.Errorf("%d scripts, %d scenarios", len(all), len(want))
 	}
@@ -194,16 +185,9 @@ func again(t *testing.T, s scenario) (out scenario) {
 	return out
 }
 
-func readScenarios(t *testing.T) (all []scenario) {
+func readScenarios(t *testing.T) []scenario {
 	t.Helper()
-	b, err := os.ReadFile(scenariosFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, &all); err != nil {
-		t.Fatal(err)
-	}
-	return all
+	return vectortest.Read[scenario](t, filepath.Join("testdata", "vectors", scenariosFile), false, nil)
 }
 
 // TestScenarios replays rules.json, as any other program would.

@@ -1,15 +1,12 @@
 package ledger
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/x509"
 	"errors"
-	"math"
 	"math/big"
 	"slices"
 
@@ -18,48 +15,20 @@ import (
 	"collimate/keys"
 )
 
-// algorithmOf returns the one COSE algorithm that a key signs with. RSA signs with PS256: RS256 would do as
-// well, but two algorithms for a key are two sets of bytes for one intent. ledger-spec 3.4
+// algorithmOf returns the one algorithm that a key signs with. ledger-spec 3.4
 func algorithmOf(pub crypto.PublicKey) (cose.Algorithm, error) {
-	if err := keys.Supported(pub); err != nil {
-		return 0, err
-	}
-	switch k := pub.(type) {
-	case *ecdsa.PublicKey:
-		if k.Curve == elliptic.P384() {
-			return cose.AlgorithmES384, nil
-		}
-		return cose.AlgorithmES256, nil
-	case *rsa.PublicKey:
-		if k.N.Bit(0) == 0 || k.E < 3 || k.E%2 == 0 || k.E > math.MaxInt32 {
-			return 0, errors.New("an RSA modulus is odd, and its exponent odd and 3 to 2^31 - 1")
-		}
-		return cose.AlgorithmPS256, nil
-	case ed25519.PublicKey:
-		return cose.AlgorithmEdDSA, nil
-	}
-	return 0, keys.ErrUnsupportedKey
+	alg, err := keys.Algorithm(pub)
+	return cose.Algorithm(alg), err
 }
 
-// parseSPKI returns the key of a SubjectPublicKeyInfo and its algorithm. It must be in the one encoding that Go
-// writes: a key has one KeyID.
+// parseSPKI returns the key of a SubjectPublicKeyInfo and its algorithm.
 func parseSPKI(der []byte) (crypto.PublicKey, cose.Algorithm, error) {
-	pub, err := x509.ParsePKIXPublicKey(der)
+	pub, err := keys.ParseSPKI(der)
 	if err != nil {
 		return nil, 0, err
 	}
 	alg, err := algorithmOf(pub)
-	if err != nil {
-		return nil, 0, err
-	}
-	again, err := x509.MarshalPKIXPublicKey(pub)
-	if err != nil {
-		return nil, 0, err
-	}
-	if !bytes.Equal(again, der) {
-		return nil, 0, errors.New("the public key is not in DER as RFC 5480, RFC 3279 or RFC 8410 give it")
-	}
-	return pub, alg, nil
+	return pub, alg, err
 }
 
 // checkForm applies the acceptance rule that the algorithms leave open, so that nobody but the signer can change

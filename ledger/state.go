@@ -35,12 +35,13 @@ const (
 	prefixPayer     = 0x08 // then the KeyID of a payer
 	prefixBond      = 0x09 // then the KeyIDs of source and payer
 	prefixStake     = 0x0a // then the KeyID of a source
-	prefixDue       = 0x0b // then a time, a kind and a reference
+	prefixDue       = 0x0b // then a kind, a time and a reference
 	prefixVote      = 0x0c // then the KeyID of a payer
 	prefixGuardians = 0x0d // then a StudyID
 	prefixRecovery  = 0x0e // then a StudyID
 	prefixEmergency = 0x0f // then a StudyID and the KeyID of who broke the glass
 	prefixReceipts  = 0x10 // then the KeyID of a source and a time
+	prefixMember    = 0x11 // then the StudyID of a group and a KeyID
 )
 
 // The names of the records under prefixMeta.
@@ -111,18 +112,25 @@ func KeyReceipts(s keys.Source, to Seconds) []byte {
 	return key(prefixReceipts, s.ID[:], bigEndian(to))
 }
 
+// KeyMember is the key of a MemberRecord.
+func KeyMember(group StudyID, member keys.Grantee) []byte {
+	return key(prefixMember, group[:], member.ID[:])
+}
+
 func keyMeta(name string) []byte { return key(prefixMeta, []byte(name)) }
 
-func keyDue(at Seconds, kind byte, reference ...[]byte) []byte {
-	k := key(prefixDue, bigEndian(at), []byte{kind})
-	for _, r := range reference {
-		k = append(k, r...)
-	}
-	return k
+// keyUnbond is the key of the end of an unbonding.
+func keyUnbond(at Seconds, s keys.Source, p keys.Payer) []byte {
+	return key(prefixDue, []byte{dueUnbond}, bigEndian(at), s.ID[:], p.ID[:])
+}
+
+// keyRecover is the key of the end of a recovery.
+func keyRecover(at Seconds, s StudyID) []byte {
+	return key(prefixDue, []byte{dueRecover}, bigEndian(at), s[:])
 }
 
 func key(prefix byte, parts ...[]byte) []byte {
-	k := make([]byte, 1, 1+2*32)
+	k := make([]byte, 1, 1+1+8+2*32)
 	k[0] = prefix
 	for _, p := range parts {
 		k = append(k, p...)
@@ -180,7 +188,7 @@ func read[R any](r Reader, key []byte, record R) (*R, error) {
 
 // decodeRecord decodes what set encoded. A failure is not the transaction's fault, so it is no *SyntaxError.
 func decodeRecord(b []byte, record any) error {
-	if err := decMode.Unmarshal(b, record); err != nil {
+	if err := format.Decode(b, record); err != nil {
 		return fmt.Errorf("the state is damaged: decoding a %T: %w", record, err)
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -24,20 +23,12 @@ import (
 
 	"collimate/keys"
 	"collimate/ledger"
+	"collimate/ledger/vectortest"
 )
 
-// The vectors are frozen: other programs and other languages hold the same files. A vector that fails means that
-// the code must change, not the vector. A new one is added by writing it here and running with -update once.
 var update = flag.Bool("update", false, "write testdata/vectors anew")
 
-type hexBytes []byte
-
-func (h hexBytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)), nil }
-
-func (h *hexBytes) UnmarshalText(b []byte) (err error) {
-	*h, err = hex.DecodeString(string(b))
-	return err
-}
+type hexBytes = vectortest.Hex
 
 type (
 	keyVector struct {
@@ -51,6 +42,12 @@ type (
 		StudyInstanceUID string                         `json:"study_instance_uid"`
 		StudyID          hexBytes                       `json:"study_id"`
 		Documents        map[ledger.DocumentKind]string `json:"documents"`
+	}
+	groupVector struct {
+		Nonce   hexBytes `json:"nonce"`
+		Source  hexBytes `json:"source"`
+		Owner   hexBytes `json:"owner"`
+		StudyID hexBytes `json:"study_id"`
 	}
 	commitmentVector struct {
 		Of         string   `json:"of"` // "grantee", "group" or "guardian", whose name key_id is; or "reason"
@@ -81,28 +78,7 @@ type (
 // vectors reads a file of vectors, which make writes first when -update is given.
 func vectors[V any](t *testing.T, name string, make func() []V) []V {
 	t.Helper()
-	path := filepath.Join("testdata", "vectors", name)
-	if *update {
-		b, err := json.MarshalIndent(make(), "", "  ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, append(b, '\n'), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []V
-	if err := json.Unmarshal(b, &all); err != nil {
-		t.Fatal(err)
-	}
-	if len(all) == 0 {
-		t.Fatal("no vectors")
-	}
-	return all
+	return vectortest.Read(t, filepath.Join("testdata", "vectors", name), *update, make)
 }
 
 func equal(t *testing.T, what string, got, want []byte) {
@@ -175,6 +151,22 @@ func TestStudyVectors(t *testing.T) {
 	}
 }
 
+func TestGroupVectors(t *testing.T) {
+	all := vectors(t, "groups.json", func() (all []groupVector) {
+		for i, by := range [][2]string{{"north", "chief"}, {"north", "lead"}, {"east", "chief"}} {
+			nonce := [8]byte{7: byte(i)}
+			from, to := source(by[0]), owner(by[1])
+			id := ledger.NewGroupID(nonce, from, to)
+			all = append(all, groupVector{nonce[:], from.ID[:], to.ID[:], id[:]})
+		}
+		return all
+	})
+	for _, v := range all {
+		got := ledger.NewGroupID([8]byte(v.Nonce), keys.Source{ID: keys.ID(v.Source)}, keys.Owner{ID: keys.ID(v.Owner)})
+		equal(t, "group", got[:], v.StudyID)
+	}
+}
+
 func TestCommitmentVectors(t *testing.T) {
 	all := vectors(t, "commitments.json", func() (all []commitmentVector) {
 		for _, word := range []string{"1", "2"} {
@@ -228,27 +220,30 @@ func sampleBodies() map[string]ledger.Body {
 	if err != nil {
 		panic(err)
 	}
+	compromised := rotation
+	compromised.Compromised = true
 	all := map[string]ledger.Body{
-		"define-source":          full,
-		"define-source, least":   bare,
-		"define-source, odd":     odd,
-		"update-source":          ledger.UpdateSource{Version: 2, Endpoints: endpointsOf("other"), Peer: full.Peer, EmergencyGroups: full.EmergencyGroups},
-		"update-source, least":   ledger.UpdateSource{Version: 1 << 40, Endpoints: bare.Endpoints},
-		"rotate-key":             rotation,
-		"bond":                   ledger.Bond{Source: north, Units: 1, Sequence: 1},
-		"bond, most":             ledger.Bond{Source: north, Units: ledger.MaxUnits, Sequence: 1<<64 - 1},
-		"unbond":                 ledger.Unbond{Source: north, Units: 1, Sequence: 2},
-		"set-params":             ledger.SetParams{Version: 2, Params: ledger.DefaultParams(), Payers: []ledger.PayerUnits{{Payer: payer("bank"), Units: 7}, {Payer: payer("fund")}}, Height: 1000, Sequence: 1},
-		"set-params, no payers":  ledger.SetParams{Version: 3, Params: otherParams, Height: 1 << 40, Sequence: 9},
-		"unjail":                 ledger.Unjail{Jailing: 1},
-		"anchor-receipts":        ledger.AnchorReceipts{From: 1, To: 2, Count: 1 << 20, Root: named("root")},
-		"define-study":           studiesBody("p1", "s1", "s2"),
-		"define-study, group":    ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: studyOf("g1"), Owner: owner("p1"), Kind: ledger.RecordGroup}}},
-		"define-study, kind 255": ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: studyOf("s1"), Owner: owner("p1"), Kind: 255}}},
-		"amend-study":            ledger.AmendStudy{Study: studyOf("s1"), Revision: 0},
-		"hold-study":             ledger.HoldStudy{Study: studyOf("s1"), Revision: 1, Held: true},
-		"hold-study, release":    ledger.HoldStudy{Study: studyOf("s1"), Revision: 2},
-		"withdraw-study":         ledger.WithdrawStudy{Study: studyOf("s1"), Revision: 1 << 40},
+		"define-source":           full,
+		"define-source, least":    bare,
+		"define-source, odd":      odd,
+		"update-source":           ledger.UpdateSource{Version: 2, Endpoints: endpointsOf("other"), Peer: full.Peer, EmergencyGroups: full.EmergencyGroups},
+		"update-source, least":    ledger.UpdateSource{Version: 1 << 40, Endpoints: bare.Endpoints},
+		"rotate-key":              rotation,
+		"rotate-key, compromised": compromised,
+		"bond":                    ledger.Bond{Source: north, Units: 1, Sequence: 1},
+		"bond, most":              ledger.Bond{Source: north, Units: ledger.MaxUnits, Sequence: 1<<64 - 1},
+		"unbond":                  ledger.Unbond{Source: north, Units: 1, Sequence: 2},
+		"set-params":              ledger.SetParams{Version: 2, Params: ledger.DefaultParams(), Payers: []ledger.PayerUnits{{Payer: payer("bank"), Units: 7}, {Payer: payer("fund")}}, Height: 1000, Sequence: 1},
+		"set-params, no payers":   ledger.SetParams{Version: 3, Params: otherParams, Height: 1 << 40, Sequence: 9},
+		"unjail":                  ledger.Unjail{Jailing: 1},
+		"anchor-receipts":         ledger.AnchorReceipts{From: 1, To: 2, Count: 1 << 20, Root: named("root")},
+		"define-study":            studiesBody("p1", "s1", "s2"),
+		"define-study, group":     ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: studyOf("g1.north.p1"), Owner: owner("p1"), Kind: ledger.RecordGroup}}},
+		"define-study, kind 255":  ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: studyOf("s1"), Owner: owner("p1"), Kind: 255}}},
+		"amend-study":             ledger.AmendStudy{Study: studyOf("s1"), Revision: 0},
+		"hold-study":              ledger.HoldStudy{Study: studyOf("s1"), Revision: 1, Held: true},
+		"hold-study, release":     ledger.HoldStudy{Study: studyOf("s1"), Revision: 2},
+		"withdraw-study":          ledger.WithdrawStudy{Study: studyOf("s1"), Revision: 1 << 40},
 	}
 	maps.Copy(all, ownerSamples())
 	return all

@@ -78,10 +78,17 @@ func validatorKeyOf(name string) [32]byte {
 	return key
 }
 
-// studyOf returns the id of a study, by its name; key-of-NAME is the KeyID of a party, as a StudyID can be anything.
+// studyOf returns the id of a study, by its name. NAME.SOURCE.OWNER is a group; key-of-NAME is the KeyID of a party, as a
+// StudyID can be anything.
 func studyOf(name string) ledger.StudyID {
 	if party, ok := strings.CutPrefix(name, "key-of-"); ok {
 		return ledger.StudyID(idOf(party))
+	}
+	if words := strings.Split(name, "."); len(words) == 3 {
+		nonce := named("nonce", words[0])
+		id := ledger.NewGroupID([8]byte(nonce[:8]), source(words[1]), owner(words[2]))
+		remember(id, name)
+		return id
 	}
 	id := ledger.NewStudyID(named("salt", name), name)
 	remember(id, name)

@@ -42,7 +42,7 @@ func (n *Node) fail(w http.ResponseWriter, err error) {
 	case errors.Is(err, store.ErrNotKept):
 		w.Header().Set("Retry-After", "1")
 		refuse(w, http.StatusServiceUnavailable, client.CodeNoProof,
-			"this node was started a moment ago and can prove from its next block on: try again in a few seconds")
+			"this node has just joined, or was started after a crash, and can prove from its next block on: try again in a few seconds")
 	case errors.Is(err, consensus.ErrStopped), errors.Is(err, consensus.ErrHalted), errors.Is(err, store.ErrClosed):
 		refuse(w, http.StatusServiceUnavailable, client.CodeUnavailable, err.Error())
 	case errors.Is(err, ErrNotPersisted):

@@ -23,16 +23,52 @@ type gate struct {
 	mu          sync.Mutex
 	connections map[netip.Prefix]int
 	connected   int
-	requests    map[netip.Prefix]int // that are being answered
-	answering   int
 	spent       map[netip.Prefix]time.Time // until when an address has used up its requests
+
+	requests *seats // that are being answered
+	waits    *seats // that wait for finality
+}
+
+// seats bound how many of something there are at a time, in all and of one address.
+type seats struct {
+	most, each int
+
+	mu    sync.Mutex
+	taken int
+	by    map[netip.Prefix]int
+}
+
+func newSeats(most, each int) *seats {
+	return &seats{most: most, each: each, by: map[netip.Prefix]int{}}
+}
+
+// take takes a seat until leave, or says that there is none.
+func (s *seats) take(from netip.Prefix) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken >= s.most || s.by[from] >= s.each {
+		return false
+	}
+	s.taken++
+	s.by[from]++
+	return true
+}
+
+func (s *seats) leave(from netip.Prefix) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taken--
+	if s.by[from]--; s.by[from] == 0 {
+		delete(s.by, from)
+	}
 }
 
 func newGate(rate int, proxies []netip.Prefix) *gate {
 	interval := time.Second / time.Duration(cmp.Or(rate, defaultRate))
 	return &gate{
 		interval: interval, depth: burstSeconds * time.Second, proxies: proxies,
-		connections: map[netip.Prefix]int{}, requests: map[netip.Prefix]int{}, spent: map[netip.Prefix]time.Time{},
+		connections: map[netip.Prefix]int{}, spent: map[netip.Prefix]time.Time{},
+		requests: newSeats(maxRequests, maxRequestsEach), waits: newSeats(maxWaits, maxWaitsEach),
 	}
 }
 
@@ -140,27 +176,6 @@ func (g *gate) charge(w http.ResponseWriter, r *http.Request, n int) bool {
 	return ok
 }
 
-// enter counts a request that is to be answered, until leave, or says that there are too many.
-func (g *gate) enter(from netip.Prefix) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.answering >= maxRequests || g.requests[from] >= maxRequestsEach {
-		return false
-	}
-	g.answering++
-	g.requests[from]++
-	return true
-}
-
-func (g *gate) leave(from netip.Prefix) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.answering--
-	if g.requests[from]--; g.requests[from] == 0 {
-		delete(g.requests, from)
-	}
-}
-
 // guard lets a request through to h, or refuses it. A long one is not counted: it has a bound of its own.
 func (g *gate) guard(long bool, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -173,11 +188,11 @@ func (g *gate) guard(long bool, h http.HandlerFunc) http.HandlerFunc {
 		}
 		if !long {
 			from := g.address(r)
-			if !g.enter(from) {
+			if !g.requests.take(from) {
 				busy(w, "this node answers too many requests at the moment, in all or of this address: try again in a second, or another node")
 				return
 			}
-			defer g.leave(from)
+			defer g.requests.leave(from)
 		}
 		h(w, r)
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"collimate/keys"
+	"collimate/ledger"
 	"collimate/node/client"
 )
 
@@ -109,11 +112,11 @@ func TestGuard(t *testing.T) {
 
 	g = newGate(1000, nil)
 	here := g.address(httptest.NewRequest("GET", "/", nil))
-	if !g.enter(here) {
+	if !g.requests.take(here) {
 		t.Fatal("the first request is refused")
 	}
 	for i := range maxRequests - 1 {
-		if !g.enter(prefix(i)) {
+		if !g.requests.take(prefix(i)) {
 			t.Fatalf("request %d of %d is refused", i+2, maxRequests)
 		}
 	}
@@ -124,29 +127,29 @@ func TestGuard(t *testing.T) {
 		t.Errorf("a long request does not count: got %d", w.Code)
 	}
 	for i := range maxRequests - 1 {
-		g.leave(prefix(i))
+		g.requests.leave(prefix(i))
 	}
 	for range maxRequestsEach - 1 {
-		g.enter(here)
+		g.requests.take(here)
 	}
 	if w := ask(g.guard(false, ok), "/"); w.Code != 503 {
 		t.Errorf("too many requests of one address: got %d", w.Code)
 	}
-	if !g.enter(prefix(1)) {
+	if !g.requests.take(prefix(1)) {
 		t.Error("one address takes the place of others")
 	}
-	g.leave(prefix(1))
-	g.leave(here)
+	g.requests.leave(prefix(1))
+	g.requests.leave(here)
 	for range 2 {
 		if w := ask(g.guard(false, ok), "/"); w.Code != 200 {
 			t.Errorf("a place: got %d", w.Code)
 		}
 	}
 	for range maxRequestsEach - 1 {
-		g.leave(here)
+		g.requests.leave(here)
 	}
-	if g.answering != 0 || len(g.requests) != 0 {
-		t.Errorf("%d requests are left", g.answering)
+	if g.requests.taken != 0 || len(g.requests.by) != 0 {
+		t.Errorf("%d requests are left", g.requests.taken)
 	}
 }
 
@@ -260,12 +263,40 @@ func TestSlowBodies(t *testing.T) {
 		fmt.Fprintf(c, "POST /v1/studies/%064x/history HTTP/1.1\r\nHost: node\r\nContent-Type: application/cbor\r\nContent-Length: 100\r\n\r\n", 1)
 	}
 	eventually(t, "one address has all that it may", func() bool {
-		n.gate.mu.Lock()
-		defer n.gate.mu.Unlock()
-		return n.gate.answering == maxRequestsEach
+		n.gate.requests.mu.Lock()
+		defer n.gate.requests.mu.Unlock()
+		return n.gate.requests.taken == maxRequestsEach
 	})
-	if !n.gate.enter(netip.MustParsePrefix("192.0.2.1/32")) {
+	if !n.gate.requests.take(netip.MustParsePrefix("192.0.2.1/32")) {
 		t.Error("another address is refused")
+	}
+}
+
+// TestWaits lets one address wait for finality as often as it may.
+func TestWaits(t *testing.T) {
+	w := newWorld(t, 1)
+	n, _ := w.start(0)
+	c := w.client(0)
+	w.ready(c, 0)
+	here, raw := netip.MustParsePrefix("127.0.0.1/32"), w.sign(ledger.Bond{Source: keys.Source{ID: idOf(t, w.source)}, Units: 1, Sequence: 1}, w.payer)
+	for range maxWaitsEach {
+		if !n.gate.waits.take(here) {
+			t.Fatal("it may not")
+		}
+	}
+	for _, path := range []string{"", "?wait=false"} {
+		a := request(t, http.MethodPost, c.URL()+"/v1/transactions"+path, "Content-Type: "+client.MediaTypeTransaction, bytes.NewReader(raw))
+		if a.status != 503 || !strings.Contains(a.body, client.CodeBusy) || a.header.Get("Retry-After") == "" {
+			t.Errorf("one more: got %d %s", a.status, a.body)
+		}
+	}
+	if !n.gate.waits.take(netip.MustParsePrefix("192.0.2.1/32")) {
+		t.Error("another address is refused")
+	}
+	n.gate.waits.leave(here)
+	w.must(c, raw)
+	if n.gate.waits.by[here] != maxWaitsEach-1 {
+		t.Error("a wait has not ended")
 	}
 }
 

@@ -46,8 +46,9 @@ const (
 	maxRequests     = 256
 	maxRequestsEach = 32
 
-	// maxWaits bounds the requests that wait for finality. Each holds a connection and a goroutine.
-	maxWaits = 1024
+	// maxWaits and maxWaitsEach bound the requests that wait for finality. Each holds a connection and a goroutine.
+	maxWaits     = 1024
+	maxWaitsEach = 128
 
 	// defaultRate is how many requests a second one address may make, and burstSeconds how many seconds' worth it
 	// can save up. A wallet that shows a hundred studies asks a few hundred times.

@@ -71,7 +71,6 @@ type Node struct {
 	gate     *gate
 	hub      *hub
 	pending  []client.Event // of the block between decided and committed
-	waits    chan struct{}  // a token for each request that waits for finality
 	life     context.Context
 	end      context.CancelFunc // of life: requests that wait are told that the node stops
 	serving  sync.WaitGroup
@@ -83,7 +82,7 @@ type Node struct {
 // New opens a node's files and sockets; one that is new first fetches the state of the network. It answers nobody before Start. A node that is not started must be stopped
 // too.
 func New(ctx context.Context, c Config, log *slog.Logger) (*Node, error) {
-	n := &Node{config: c, log: log, waits: make(chan struct{}, maxWaits), gate: newGate(c.Rate, c.Proxies), hub: newHub()}
+	n := &Node{config: c, log: log, gate: newGate(c.Rate, c.Proxies), hub: newHub()}
 	n.life, n.end = context.WithCancel(context.Background())
 	if err := n.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("node: %w", err), n.release(ctx))

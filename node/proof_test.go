@@ -13,6 +13,7 @@ import (
 	"collimate/keys"
 	"collimate/ledger"
 	"collimate/ledger/light"
+	"collimate/ledger/store"
 	"collimate/node/client"
 )
 
@@ -123,6 +124,33 @@ func TestProofs(t *testing.T) {
 	}
 }
 
+// TestProofAfterRestart: what could be proved before a restart can be proved at once after it, without another block.
+func TestProofAfterRestart(t *testing.T) {
+	w := newWorld(t, 1)
+	n, stop := w.start(0)
+	c := w.client(0)
+	w.ready(c, 0)
+	id := w.publish(c)
+	height := n.Status().Height
+	eventually(t, "there is a block after the study's", func() bool { return n.Status().Height > height })
+	stop()
+	w.configs[0].Heartbeat = time.Minute // no block comes by itself
+	n, _ = w.start(0)
+	height = n.Status().Height
+	for path, read := range map[string]func(*ledger.Snapshot) error{
+		"/v1/studies/" + id.String():     func(s *ledger.Snapshot) error { _, err := s.Study(id); return err },
+		"/v1/sources":                    func(s *ledger.Snapshot) error { _, err := s.Sources(); return err },
+		"/v1/studies/" + w2(id).String(): func(s *ledger.Snapshot) error { _, err := s.Study(w2(id)); return ignore(err, ledger.ErrNotFound) },
+	} {
+		if err := w.verifier(c).Read(t.Context(), path, read); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if got := n.Status().Height; got != height {
+		t.Errorf("there are blocks %d to %d meanwhile: the test shows nothing", height, got)
+	}
+}
+
 // answered is what a node answered.
 type answered struct {
 	status int
@@ -158,6 +186,19 @@ func request(t *testing.T, method, url, headers string, body io.Reader) answered
 	return answered{resp.StatusCode, resp.Header, string(b)}
 }
 
+// visits counts the keys that are visited in lists.
+type visits struct {
+	*store.Snapshot
+	n *int
+}
+
+func (v visits) IterateFrom(prefix, from []byte, visit func(key, value []byte) error) error {
+	return v.Snapshot.IterateFrom(prefix, from, func(key, value []byte) error {
+		*v.n++
+		return visit(key, value)
+	})
+}
+
 // TestPages reads a list in pages of every size.
 func TestPages(t *testing.T) {
 	w := newWorld(t, 1)
@@ -169,7 +210,7 @@ func TestPages(t *testing.T) {
 	for blind := range byte(grants) {
 		w.grant(c, id, blind)
 	}
-	snap := n.Snapshot()
+	snap := visits{n.Snapshot(), new(int)}
 	defer snap.Close()
 	all, err := snap.Grants(id)
 	if err != nil || len(all) != grants {
@@ -183,7 +224,11 @@ func TestPages(t *testing.T) {
 		var after []byte
 		for pages := 0; ; pages++ {
 			v := newView(snap, after, limit)
+			*snap.n = 0
 			some, err := readGrants(snap.On(v), id)
+			if *snap.n > limit+1 {
+				t.Errorf("limit %d, page %d: %d keys were visited", limit, pages, *snap.n)
+			}
 			if err != nil || len(some) > limit || len(v.keys) != len(some)+1 || pages > grants {
 				t.Fatalf("limit %d, page %d: got %d grants of %d keys, %v", limit, pages, len(some), len(v.keys), err)
 			}

@@ -24,13 +24,12 @@ func (n *Node) submit(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	select {
-	case n.waits <- struct{}{}:
-		defer func() { <-n.waits }()
-	default:
-		n.fail(w, consensus.ErrBusy)
+	from := n.gate.address(r)
+	if !n.gate.waits.take(from) {
+		busy(w, "too many requests wait for finality at this node, in all or of this address: try again in a second, or another node")
 		return
 	}
+	defer n.gate.waits.leave(from)
 	if wait == noWait {
 		n.offerOnly(w, r, raw)
 		return

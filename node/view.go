@@ -13,7 +13,7 @@ import (
 // to a limit. And it remembers which keys were read, so that the same reading can be shown by proofs: whoever reads
 // the proven entries in the same way comes to the same answer.
 type view struct {
-	ledger.Reader
+	state
 	after []byte // list only what comes after this key
 	limit int    // of what is listed
 	more  []byte // the last key listed, if there are more
@@ -22,27 +22,34 @@ type view struct {
 	read map[string]bool
 }
 
+// state is a store's Snapshot, as far as a view reads it.
+type state interface {
+	ledger.Reader
+	IterateFrom(prefix, from []byte, visit func(key, value []byte) error) error
+}
+
 // errPageEnds ends an iteration early.
 var errPageEnds = errors.New("the page is full")
 
-func newView(r ledger.Reader, after []byte, limit int) *view {
-	return &view{Reader: r, after: after, limit: limit, read: map[string]bool{}}
+func newView(s state, after []byte, limit int) *view {
+	return &view{state: s, after: after, limit: limit, read: map[string]bool{}}
 }
 
 // Get reads one key.
 func (v *view) Get(key []byte) ([]byte, error) {
 	v.note(key)
-	return v.Reader.Get(key)
+	return v.state.Get(key)
 }
 
 // Iterate visits the keys of the page.
 func (v *view) Iterate(prefix []byte, visit func(key, value []byte) error) error {
 	var last []byte
 	n := 0
-	err := v.Reader.Iterate(prefix, func(key, value []byte) error {
-		if bytes.Compare(key, v.after) <= 0 {
-			return nil
-		}
+	var from []byte
+	if v.after != nil {
+		from = append(bytes.Clone(v.after), 0) // the next key that there can be
+	}
+	err := v.state.IterateFrom(prefix, from, func(key, value []byte) error {
 		if n == v.limit {
 			v.more = last
 			return errPageEnds

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"slices"
 	"strconv"
 	"time"
@@ -24,14 +25,40 @@ var ErrConflict = errors.New("the archive holds this SOP instance with other byt
 // ErrUnfit refuses a file that cannot be kept as an instance.
 var ErrUnfit = errors.New("not an instance that can be kept")
 
+// ErrOtherPatient refuses an instance that names another patient than its study.
+var ErrOtherPatient = errors.New("the instance names another patient than its study, of which the archive holds images")
+
 // Archive holds imaging studies.
 type Archive interface {
 	// Study lists a study by its Study Instance UID, ErrNotFound if there is none. Series and instances
-	// come in a fixed order: by number, then by UID.
+	// come in a fixed order: by number, then by UID. An instance that names another patient is marked, or not listed.
 	Study(ctx context.Context, studyInstanceUID string) (*Study, error)
 	// Open opens an instance as listed by Study, positioned at its first byte. Reading it yields exactly
 	// Instance.Size bytes, or an error; never a short end.
 	Open(ctx context.Context, i Instance) (io.ReadCloser, error)
+}
+
+// Lister is an Archive that can say which studies it holds.
+type Lister interface {
+	// Studies yields the studies of the archive in any order. It may leave out those that came before from or, if the
+	// archive cannot tell, are dated before its day; if from is zero it leaves none out. An error may stand for one
+	// study or end the listing, which in either case is not complete. A study that changes meanwhile may come twice, and
+	// one that comes meanwhile not at all. The consumer must not take minutes over one study.
+	Studies(ctx context.Context, from time.Time) iter.Seq2[Summary, error]
+}
+
+// Summary is what a listing says of one study.
+type Summary struct {
+	Study     Study // without Series; Stored is zero if the archive does not know
+	Instances int   // how many; 0 if the archive does not say
+}
+
+// Summary returns what a listing says of the study.
+func (s *Study) Summary() Summary {
+	n, _ := s.Count()
+	short := *s
+	short.Series = nil
+	return Summary{short, n}
 }
 
 // Study is what the archive knows of one imaging study. The texts are as stored, decoded to UTF-8.
@@ -70,6 +97,7 @@ type Instance struct {
 	Number            string // (0020,0013)
 	Size              int64  // bytes of the Part 10 file
 	CRC32             uint32 // IEEE, of the Part 10 file
+	OtherPatient      bool   `json:",omitzero"` // its file names another patient than the study; see Study.Contradicts
 }
 
 // Count returns the number of instances and their bytes in all.
@@ -81,6 +109,20 @@ func (s *Study) Count() (instances int, bytes int64) {
 		}
 	}
 	return instances, bytes
+}
+
+// Contradicts reports whether a patient id (0010,0020) and its issuer (0010,0021), as an instance has them, are another
+// patient's than the study's. What either of the two leaves out is no contradiction.
+func (s *Study) Contradicts(patientID, issuer string) bool {
+	differ := func(a, b string) bool { return a != b && a != "" && b != "" }
+	return differ(patientID, s.PatientID) || differ(issuer, s.IssuerOfPID)
+}
+
+// Mixed reports whether an instance of the study names another patient.
+func (s *Study) Mixed() bool {
+	return slices.ContainsFunc(s.Series, func(series Series) bool {
+		return slices.ContainsFunc(series.Instances, func(i Instance) bool { return i.OtherPatient })
+	})
 }
 
 // Sort puts series and instances in the order that Archive promises.

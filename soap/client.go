@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"collimate/soap/mtom"
@@ -33,7 +35,8 @@ func (e *StatusError) Error() string {
 // Call sends an envelope to url and reads the envelope of the answer; its attachments are read from the Reply,
 // which the caller must Close. An empty To is url, an empty MessageID a new one, an empty ReplyTo anonymous.
 // A fault of the peer is returned as a *RemoteFault. Call returns only after the envelope has arrived; ctx
-// holds until the Reply is closed.
+// holds until the Reply is closed. e.Attachments is not called any more when Call has returned an error or the Reply
+// has been closed.
 func (c *Client) Call(ctx context.Context, url string, e Envelope) (*Reply, error) {
 	if e.To == "" {
 		e.To = url
@@ -48,18 +51,25 @@ func (c *Client) Call(ctx context.Context, url string, e Envelope) (*Reply, erro
 	if err != nil {
 		return nil, fmt.Errorf("signing the request: %w", err)
 	}
-	contentType, body := typeSimple+"; charset=UTF-8", envelope
-	if e.MTOM {
-		boundary := newBoundary()
+	contentType := typeSimple + "; charset=UTF-8"
+	var body io.Reader = bytes.NewReader(envelope)
+	var sent *sending
+	switch boundary := newBoundary(); {
+	case e.MTOM && e.Attachments != nil:
+		contentType = mtom.FormatContentType(boundary, e.Action)
+		sent = &sending{Reader: mtom.NewStream(boundary, envelope, e.Attachments), done: make(chan struct{})}
+		body = sent
+	case e.MTOM:
+		contentType = mtom.FormatContentType(boundary, e.Action)
 		var b bytes.Buffer
 		w := mtom.NewWriter(&b, boundary)
 		w.Root(envelope)
 		w.Close() // a bytes.Buffer takes everything
-		contentType, body = mtom.FormatContentType(boundary, e.Action), b.Bytes()
+		body = bytes.NewReader(b.Bytes())
 	}
 
 	ctx, cancel := context.WithCancelCause(ctx)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, body)
 	if err != nil {
 		cancel(nil)
 		return nil, fmt.Errorf("making the request: %w", err)
@@ -72,13 +82,14 @@ func (c *Client) Call(ctx context.Context, url string, e Envelope) (*Reply, erro
 	response, err := client.Do(request)
 	if err != nil {
 		cancel(nil)
+		sent.wait()
 		return nil, fmt.Errorf("sending the request: %w", err)
 	}
 	idle := c.IdleTimeout
 	if idle <= 0 {
 		idle = DefaultLimits.IdleTimeout
 	}
-	response.Body = newIdleBody(ctx, cancel, response.Body, idle)
+	response.Body = newIdleBody(ctx, cancel, response.Body, idle, sent)
 	reply, err := newReply(response)
 	if err == nil {
 		err = reply.check(e.MessageID)
@@ -88,6 +99,27 @@ func (c *Client) Call(ctx context.Context, url string, e Envelope) (*Reply, erro
 		return nil, err
 	}
 	return reply, nil
+}
+
+// sending is a request body that is a stream. The transport may go on reading it when the answer is there, and closes it
+// when it does not.
+type sending struct {
+	io.Reader
+	once sync.Once
+	done chan struct{}
+}
+
+// Close implements io.Closer.
+func (s *sending) Close() error {
+	s.once.Do(func() { close(s.done) })
+	return nil
+}
+
+// wait returns when nothing more is read. There is nothing to wait for if s is nil.
+func (s *sending) wait() {
+	if s != nil {
+		<-s.done
+	}
 }
 
 // newMessageID returns a random UUID as a URN. RFC 9562 section 5.4

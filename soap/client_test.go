@@ -114,7 +114,8 @@ func TestSignedRequest(t *testing.T) {
 		t.Errorf("ids %s, want %s", got, want)
 	}
 	contentType, body, _ := strings.Cut(request.String(), "\n")
-	doc, err := parser{limits: DefaultLimits}.readMTOM(strings.NewReader(body), contentType)
+	pack, err := parser{limits: DefaultLimits}.readMTOM(strings.NewReader(body), contentType)
+	doc := pack.doc
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,10 +3,11 @@
 //
 // A message is a small envelope and, in the MTOM packaging, any number of attachments. The envelope is read
 // whole, within limits, and parsed once by xmlsec, so that what is verified, decided and logged is the same
-// tree. Attachments of an answer are streams and are never held in memory.
+// tree. Attachments of an answer are streams and are never held in memory, and so are those of a request to an
+// operation that asks for it, beyond the first MB; other requests are held whole.
 //
 //	request  --> packaging --> envelope --> wsa:Action --> Operation.Handle
-//	             (mtom, xop)   (xmlsec)                         |
+//	             (mtom, xop)   (xmlsec)                     |  Attachments still arriving
 //	answer   <-- envelope first, then each attachment  <---- Response
 //
 // A request and its answer use the same packaging (ITI TF-2: Appendix V.8.1). Everything that can be refused
@@ -18,9 +19,9 @@
 // let strangers have this machine speak to its neighbours. With Async, answers to authenticated senders go to
 // addresses that are allowed, as exchanges of their own; faults before authentication stay on the connection.
 //
-// Everything is bounded: Limits for messages and for all of them together, LimitListener for connections,
-// NewHTTPServer for headers and idle ones. What is too much for the moment gets HTTP 503 with Retry-After. Times
-// are those in which nothing happens, never those of a whole stream; Serve lets streams finish.
+// Everything is bounded: Limits for messages and for all of them together, to several Servers if they share Gates;
+// LimitListener for connections, NewHTTPServer for headers and idle ones. What is too much for the moment gets HTTP 503 with Retry-After. Times
+// are those of a piece, never of a whole stream; Serve lets streams finish.
 //
 // SOAP 1.1 is known only to be refused, with a VersionMismatch fault that its clients can read. Not done:
 // intermediaries (role "next" is treated as ours), reference parameters, SOAP action headers (ignored, as IHE

@@ -1,6 +1,11 @@
 package soap
 
-import "collimate/xmlsec"
+import (
+	"io"
+
+	"collimate/soap/mtom"
+	"collimate/xmlsec"
+)
 
 // EnvelopeSigner makes the wsse:Security header of an outgoing envelope.
 type EnvelopeSigner interface {
@@ -29,8 +34,11 @@ type Envelope struct {
 	Action, To, MessageID, RelatesTo, From, ReplyTo, FaultTo string
 	// Payload is the child of Body, serialised, with all its namespaces declared in itself.
 	Payload []byte
-	// MTOM selects the packaging. An envelope is sent without attachments: requests carry none.
+	// MTOM selects the packaging.
 	MTOM bool
+	// Attachments yields the attachments of a request in MTOM one after the other, and io.EOF at the end; nil if
+	// there are none. The bytes of each are read before it is called again.
+	Attachments func() (mtom.Part, io.Reader, error)
 
 	blocks []byte // further header blocks, which are never signed: those that go with a fault
 }

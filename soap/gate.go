@@ -5,9 +5,27 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 )
+
+// Gates bounds what the requests to several Servers take together: Exchanges, HeldBytes and ParsedBytes of the Limits
+// that it was made of.
+type Gates struct {
+	exchanges, held, parsed *gate
+	hosts                   shares // of held
+}
+
+// NewGates returns gates for Servers to share. Zero fields of the limits have the values of DefaultLimits.
+func NewGates(l Limits) *Gates {
+	l = l.withDefaults()
+	return &Gates{
+		exchanges: newGate(int64(l.Exchanges)), held: newGate(l.HeldBytes), parsed: newGate(l.ParsedBytes),
+		hosts: shares{of: map[netip.Addr]int64{}},
+	}
+}
 
 // errBusy tells that there is too much to do, and that the wait for a turn was too long.
 var errBusy = errors.New("too much to do at the same time")
@@ -95,22 +113,98 @@ func (g *gate) wake() {
 	}
 }
 
-// heldReader counts what is read against a gate. It takes little by little, as the bytes come, so that a peer
-// that promises much and sends nothing keeps nobody out.
+// shares counts what each host has of a gate.
+type shares struct {
+	mu sync.Mutex
+	of map[netip.Addr]int64
+}
+
+// take reports whether a host may have n more, at most so much in all.
+func (s *shares) take(host netip.Addr, n, most int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of[host]+n > most {
+		return false
+	}
+	s.of[host] += n
+	return true
+}
+
+func (s *shares) give(host netip.Addr, n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of[host] -= n; s.of[host] == 0 {
+		delete(s.of, host)
+	}
+}
+
+// heldReader counts what is read against the gate for bytes that are held, its host's share of that, and a limit. It
+// takes little by little, as the bytes come, so that a peer that promises much and sends nothing keeps nobody out.
 type heldReader struct {
 	io.Reader
-	gate *gate
-	held int64
+	gates       *Gates
+	host        netip.Addr
+	held, limit int64
+	// pace is set when bytes are no longer held.
+	pace *pace
 }
 
 // Read implements io.Reader.
 func (h *heldReader) Read(b []byte) (int, error) {
+	if h.pace != nil {
+		return h.pace.read(h.Reader, b)
+	}
 	n, err := h.Reader.Read(b)
 	if n > 0 {
-		if !h.gate.tryEnter(int64(n)) {
+		if h.held+int64(n) > h.limit {
+			return 0, &http.MaxBytesError{Limit: h.limit}
+		}
+		if !h.hold(int64(n)) {
 			return 0, errBusy
 		}
-		h.held += int64(n)
+	}
+	return n, err
+}
+
+// hold takes n. A host always has room for one request.
+func (h *heldReader) hold(n int64) bool {
+	if !h.gates.hosts.take(h.host, n, max(h.gates.held.size/hostPart, h.limit)) {
+		return false
+	}
+	if !h.gates.held.tryEnter(n) {
+		h.gates.hosts.give(h.host, n)
+		return false
+	}
+	h.held += n
+	return true
+}
+
+// release gives all that is held.
+func (h *heldReader) release() {
+	h.gates.hosts.give(h.host, h.held)
+	h.gates.held.leave(h.held)
+}
+
+// pace bounds how long a peer may take for each piece of a stream. The time that the reader takes between reads does
+// not count.
+type pace struct {
+	timeout  time.Duration
+	deadline func(time.Time) error
+	left     time.Duration // for what is missing of the piece
+	missing  int
+}
+
+func newPace(timeout time.Duration, deadline func(time.Time) error) *pace {
+	return &pace{timeout, deadline, timeout, readPiece}
+}
+
+func (p *pace) read(r io.Reader, b []byte) (int, error) {
+	start := time.Now()
+	_ = p.deadline(start.Add(p.left))
+	n, err := r.Read(b)
+	p.left -= time.Since(start)
+	if p.missing -= n; p.missing <= 0 {
+		p.left, p.missing = p.timeout, readPiece
 	}
 	return n, err
 }

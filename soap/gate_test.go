@@ -2,6 +2,7 @@ package soap
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -176,8 +177,8 @@ func TestBusy(t *testing.T) {
 		if w := raw(s, typeSimple, request); w.Code != http.StatusOK {
 			t.Errorf("%s: afterwards HTTP %d %s", test.name, w.Code, w.Body)
 		}
-		if s.exchanges.taken != 0 || s.held.taken != 0 || s.parsed.taken != 0 {
-			t.Errorf("%s: %d exchanges, %d bytes held, %d parsed when all is over", test.name, s.exchanges.taken, s.held.taken, s.parsed.taken)
+		if s.gates.exchanges.taken != 0 || s.gates.held.taken != 0 || s.gates.parsed.taken != 0 {
+			t.Errorf("%s: %d exchanges, %d bytes held, %d parsed when all is over", test.name, s.gates.exchanges.taken, s.gates.held.taken, s.gates.parsed.taken)
 		}
 	}
 	// At the limits there is no wait.
@@ -204,7 +205,7 @@ func TestBusyWaits(t *testing.T) {
 		go func() { codes <- raw(s, typeSimple, envelopeWith(simpleAction, ask)).Code }()
 	}
 	<-entered
-	for waiting(s.exchanges) == 0 {
+	for waiting(s.gates.exchanges) == 0 {
 		time.Sleep(time.Millisecond) // until the second is in line
 	}
 	close(release)
@@ -232,4 +233,89 @@ func TestPromiseHoldsNothing(t *testing.T) {
 	}
 	w.Close()
 	<-done
+}
+
+// One address cannot hold what is there for all: beyond its share it is refused, and others are not.
+func TestHostShare(t *testing.T) {
+	s := &Server{Operations: operations(nil), Limits: Limits{HeldBytes: 16 << 10, RequestBytes: 4 << 10}}
+	request := func(address string, body io.Reader) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodPost, "/", body)
+		r.RemoteAddr = address
+		r.Header.Set("Content-Type", typeSimple)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		return w
+	}
+	body, w := io.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		request("[2001:db8::1]:1", body)
+	}()
+	io.WriteString(w, strings.Repeat(" ", 4<<10)) // has been read when this returns
+	io.WriteString(w, "")                         // and is held when the next read has begun
+	ordinary := envelopeWith(simpleAction, ask)
+	if got := request("[2001:db8::2]:2", strings.NewReader(ordinary)); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" {
+		t.Errorf("the same site: HTTP %d", got.Code)
+	}
+	if got := request("192.0.2.1:1", strings.NewReader(ordinary)); got.Code != http.StatusOK {
+		t.Errorf("another address: HTTP %d %s", got.Code, got.Body)
+	}
+	w.Close()
+	<-done
+	if got := request("[2001:db8::2]:2", strings.NewReader(ordinary)); got.Code != http.StatusOK {
+		t.Errorf("the same site afterwards: HTTP %d", got.Code)
+	}
+	if len(s.gates.hosts.of) != 0 || s.gates.held.taken != 0 {
+		t.Errorf("%d hosts are counted, %d bytes held when all is over", len(s.gates.hosts.of), s.gates.held.taken)
+	}
+}
+
+// Servers that share their gates are one.
+func TestSharedGates(t *testing.T) {
+	a, entered, release := holding(Limits{BusyTimeout: time.Millisecond})
+	b := &Server{Operations: operations(nil), Limits: a.Limits, Gates: NewGates(Limits{Exchanges: 1})}
+	a.Gates = b.Gates
+	first := make(chan int)
+	go func() { first <- raw(a, typeSimple, envelopeWith(simpleAction, ask)).Code }()
+	<-entered
+	if w := raw(b, typeSimple, envelopeWith(simpleAction, ask)); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("HTTP %d", w.Code)
+	}
+	close(release)
+	if code := <-first; code != http.StatusOK {
+		t.Errorf("the first has HTTP %d", code)
+	}
+	if w := raw(b, typeSimple, envelopeWith(simpleAction, ask)); w.Code != http.StatusOK {
+		t.Errorf("afterwards HTTP %d", w.Code)
+	}
+}
+
+// Large requests are for peers that are trusted by what they show in TLS.
+func TestTrusted(t *testing.T) {
+	known, other := &tls.ConnectionState{ServerName: "known"}, &tls.ConnectionState{}
+	body := func(n int) string { return envelopeWith(simpleAction, ask+strings.Repeat(" ", n)) }
+	s := &Server{
+		Operations: operations(nil), Limits: Limits{RequestBytes: 2 << 10, TrustedBytes: 8 << 10},
+		Trusted: func(state *tls.ConnectionState) bool { return state != nil && state.ServerName == "known" },
+	}
+	for _, test := range []struct {
+		state *tls.ConnectionState
+		n     int
+		want  int
+	}{
+		{nil, 0, http.StatusOK}, {nil, 4 << 10, http.StatusRequestEntityTooLarge},
+		{other, 0, http.StatusOK}, {other, 4 << 10, http.StatusRequestEntityTooLarge},
+		{known, 0, http.StatusOK}, {known, 4 << 10, http.StatusOK}, {known, 8 << 10, http.StatusRequestEntityTooLarge},
+		{other, 4 << 10, http.StatusRequestEntityTooLarge}, // afterwards
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body(test.n)))
+		r.TLS = test.state
+		r.Header.Set("Content-Type", typeSimple)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != test.want {
+			t.Errorf("%v, %d bytes more: HTTP %d, want %d", test.state, test.n, w.Code, test.want)
+		}
+	}
 }

@@ -115,10 +115,11 @@ type idleBody struct {
 	timer  *time.Timer
 	cancel context.CancelCauseFunc
 	ctx    context.Context
+	sent   *sending // what was asked, nil if it was not a stream
 }
 
-func newIdleBody(ctx context.Context, cancel context.CancelCauseFunc, body io.ReadCloser, idle time.Duration) *idleBody {
-	b := &idleBody{body: body, idle: idle, cancel: cancel, ctx: ctx}
+func newIdleBody(ctx context.Context, cancel context.CancelCauseFunc, body io.ReadCloser, idle time.Duration, sent *sending) *idleBody {
+	b := &idleBody{body: body, idle: idle, cancel: cancel, ctx: ctx, sent: sent}
 	b.timer = time.AfterFunc(idle, func() { cancel(ErrIdle) })
 	b.timer.Stop()
 	return b
@@ -140,5 +141,6 @@ func (b *idleBody) Close() error {
 	b.timer.Stop()
 	err := b.body.Close()
 	b.cancel(nil)
+	b.sent.wait()
 	return err
 }

@@ -31,13 +31,14 @@ func IncludeID(include xmlsec.Node) (string, error) {
 
 // inline replaces each xop:Include in a document by the base64 of the part that it refers to, and parses the
 // result. Every stack optimises other elements, certificates and signatures of the header among them, and
-// what is signed is the text. ITI TF-2: V.8.2, XOP 1.0 section 3.2
-func inline(doc *xmlsec.Document, parts map[string][]byte, limits xmlsec.Limits) (*xmlsec.Document, error) {
+// what is signed is the text. Parts that were put in are taken out of parts. If only is not nil, Includes for which it
+// is false are left. ITI TF-2: V.8.2, XOP 1.0 section 3.2
+func inline(doc *xmlsec.Document, parts map[string][]byte, limits xmlsec.Limits, only func(xmlsec.Node) bool) (*xmlsec.Document, error) {
 	src := doc.Bytes()
 	var out []byte
 	done := 0
 	for n := range doc.Walk() {
-		if !n.Is(NSInclude, "Include") {
+		if !n.Is(NSInclude, "Include") || only != nil && !only(n) {
 			continue
 		}
 		id, err := IncludeID(n)
@@ -69,6 +70,16 @@ func inline(doc *xmlsec.Document, parts map[string][]byte, limits xmlsec.Limits)
 		return doc, nil
 	}
 	return xmlsec.Parse(append(out, src[done:]...), limits)
+}
+
+// inHeader reports whether n is in a Header.
+func inHeader(n xmlsec.Node) bool {
+	for n = n.Parent(); !n.IsZero(); n = n.Parent() {
+		if n.Is(NSEnvelope, "Header") {
+			return true
+		}
+	}
+	return false
 }
 
 // alone reports whether n is the only child element of its parent, and has none itself.

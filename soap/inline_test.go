@@ -40,7 +40,7 @@ func TestInline(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", test.name, err)
 		}
-		got, err := inline(doc, map[string][]byte{"a@b": []byte("ABC"), "c": []byte("DE")}, xmlsec.DefaultLimits)
+		got, err := inline(doc, map[string][]byte{"a@b": []byte("ABC"), "c": []byte("DE")}, xmlsec.DefaultLimits, nil)
 		switch {
 		case test.want == "" && err == nil:
 			t.Errorf("%s: accepted: %s", test.name, got.Bytes())
@@ -66,7 +66,8 @@ func TestReadMTOM(t *testing.T) {
 		if test.name == "last" {
 			body = strings.Replace(body, "<r>", "<0>", 1)
 		}
-		doc, err := parser{limits: DefaultLimits}.readMTOM(strings.NewReader(body), test.contentType)
+		pack, err := parser{limits: DefaultLimits}.readMTOM(strings.NewReader(body), test.contentType)
+		doc := pack.doc
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
@@ -85,13 +86,14 @@ func FuzzRequest(f *testing.F) {
 	f.Add("multipart/related; boundary=b", []byte(multipart(envelopeWith(`<a:Action>x</a:Action><a:ReplyTo/>`, ask))))
 	limits := Limits{RequestBytes: 1 << 16, Parts: 4}
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		doc, _, err := parser{limits: limits}.readPackage(bytes.NewReader(body), map[string][]string{"Content-Type": {contentType}})
+		pack, err := parser{limits: limits}.readPackage(bytes.NewReader(body), map[string][]string{"Content-Type": {contentType}})
 		if err != nil {
 			if packageFault(err).Reason == "" {
 				t.Fatalf("no reason for %v", err)
 			}
 			return
 		}
+		doc := pack.doc
 		if max := len(body)*2 + base64.StdEncoding.EncodedLen(len(body)); len(doc.Bytes()) > max {
 			t.Fatalf("%d bytes became %d", len(body), len(doc.Bytes()))
 		}

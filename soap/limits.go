@@ -9,19 +9,26 @@ import (
 
 // Limits bounds what a Server takes in. A zero field takes its value from DefaultLimits.
 type Limits struct {
-	// RequestBytes is the most bytes of an HTTP request body, packaging and attachments included. They are
-	// held in memory.
+	// RequestBytes is the most bytes of an HTTP request body, packaging and attachments included. They are held in
+	// memory. If an operation of the Server streams, attachments do not count; those to its other operations are 1 MB
+	// at the most.
 	RequestBytes int64
+	// TrustedBytes is RequestBytes for the peers that Server.Trusted names, if it is more.
+	TrustedBytes int64
+	// StreamBytes is the most bytes of an HTTP request body to an operation that streams.
+	StreamBytes int64
 	// Parts is the most parts of an MTOM request.
 	Parts int
-	// ReadTimeout is how long a request body may take to arrive.
+	// ReadTimeout is how long a request body may take to arrive, as far as it is held in memory, and then each MB of
+	// attachments that are streamed. There is no limit on the whole.
 	ReadTimeout time.Duration
 	// IdleTimeout is how long the peer may take nothing of an answer. There is no limit on the whole.
 	IdleTimeout time.Duration
 
 	// Exchanges is the most requests that are being read, decided or answered at the same time.
 	Exchanges int
-	// HeldBytes is the most bytes of request bodies that are held at the same time, over all requests.
+	// HeldBytes is the most bytes of request bodies that are held at the same time, over all requests. One address
+	// has a quarter of it, or one request.
 	HeldBytes int64
 	// ParsedBytes is the most bytes of envelopes that are parsed and being decided at the same time. A parse
 	// tree takes up to ten times its envelope, and counts until the operation has given its answer.
@@ -32,10 +39,12 @@ type Limits struct {
 
 // DefaultLimits suits the transactions that retrieve: a request with 1,024 documents has 350 KB, a SAML
 // assertion 10 to 50 KB. MTOM stacks put certificates and signatures of the header into parts of their own,
-// of which there are less than ten. At the worst, all requests together take 128 MB of bodies and 320 MB of
-// trees; of ordinary ones, of 6 KB each, thousands fit.
+// of which there are less than ten. A stream may be a study of the largest kind. At the worst, all requests to Servers
+// that share their Gates take 128 MB of bodies and 320 MB of trees together; of ordinary ones, of 6 KB each, thousands
+// fit.
 var DefaultLimits = Limits{
 	RequestBytes: 1 << 20,
+	StreamBytes:  64 << 30,
 	Parts:        32,
 	ReadTimeout:  30 * time.Second,
 	IdleTimeout:  60 * time.Second,
@@ -48,6 +57,9 @@ var DefaultLimits = Limits{
 func (l Limits) withDefaults() Limits {
 	if l.RequestBytes <= 0 {
 		l.RequestBytes = DefaultLimits.RequestBytes
+	}
+	if l.StreamBytes <= 0 {
+		l.StreamBytes = DefaultLimits.StreamBytes
 	}
 	if l.Parts <= 0 {
 		l.Parts = DefaultLimits.Parts
@@ -77,6 +89,21 @@ const (
 	// maxReplyEnvelope bounds the envelope of an answer that a Client reads. Small documents may stand in it
 	// as base64; large ones are attachments, which are not bounded.
 	maxReplyEnvelope = 16 << 20
+	// maxHeldAttachments is how many bytes of attachments of a request are put back into its envelope before the
+	// rest is left in the stream, if the operation streams: manifests and small reports, of which a signature
+	// over the Body can be checked, and what the Header refers to.
+	maxHeldAttachments = 1 << 20
+	// maxReadAhead is what may be in the buffers of a stream beyond that.
+	maxReadAhead = 512 << 10
+	// readPiece is how much of a stream has to arrive in each ReadTimeout: in 30 seconds, a peer that sends 35 KB/s is
+	// still heard.
+	readPiece = 1 << 20
+	// refusedBytes and refusedTimeout bound what is read of a stream that is refused, for its sender to hear why: one
+	// document, and no study.
+	refusedBytes   = 1 << 20
+	refusedTimeout = 3 * time.Second
+	// hostPart is which part of HeldBytes one address may have.
+	hostPart = 4
 	// maxAddress bounds a wsa:Action, wsa:To or wsa:MessageID. A MessageID is sent back and remembered.
 	maxAddress = 1024
 	// maxHeaderBlocks bounds the children of a Header: real ones have up to a dozen.

@@ -49,7 +49,7 @@ func (l *limitListener) Accept() (net.Conn, error) {
 			l.free()
 			return nil, err
 		}
-		host := hostOf(c)
+		host := hostOf(c.RemoteAddr().String())
 		if !l.enter(host) {
 			c.Close()
 			l.free()
@@ -102,9 +102,10 @@ func (l *limitListener) leave(host netip.Addr) {
 	}
 }
 
-// hostOf is the address that counts as one host: an IPv4 address, or the /64 that one IPv6 site has.
-func hostOf(c net.Conn) netip.Addr {
-	at, err := netip.ParseAddrPort(c.RemoteAddr().String())
+// hostOf returns what counts as one host of host:port: an IPv4 address, or the /64 that one IPv6 site has. It is zero
+// if there is none.
+func hostOf(address string) netip.Addr {
+	at, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return netip.Addr{}
 	}

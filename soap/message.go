@@ -15,10 +15,13 @@ type Request struct {
 	// Action and To are trimmed of blanks; MessageID is byte for byte as it came. ITI TF-2: V.3.2.2
 	Action, MessageID, To string
 	// Doc is the envelope with each xop:Include replaced by the base64 that it stands for, because that is
-	// what signatures are computed over. ITI TF-2: V.8.2
+	// what signatures are computed over; those in the Body are left if there are Attachments. ITI TF-2: V.8.2
 	Doc *xmlsec.Document
 	// Header is zero if there is none. Payload is the only child of Body.
 	Header, Body, Payload xmlsec.Node
+	// Attachments are the parts that Body refers to, if the operation streams and the request had more of them
+	// than are held; else nil, and they are in Doc. No signature of the envelope is about their bytes.
+	Attachments *Attachments
 	// MTOM tells the packaging that the request came in.
 	MTOM bool
 	// TLS is the state of the connection, nil over plain TCP.
@@ -64,6 +67,9 @@ type Operation struct {
 	ResponseAction string
 	// MTOM tells the packaging of the transaction, both ways.
 	MTOM bool
+	// Streams tells that a request may have attachments that are not to be held in memory: see
+	// Request.Attachments. It goes with MTOM.
+	Streams bool
 	// Handle answers a request. An error that is a *Fault is sent; any other error becomes a Receiver fault
 	// that says nothing of it.
 	Handle func(context.Context, *Request) (*Response, error)

@@ -24,6 +24,8 @@ type parser struct {
 	limits Limits
 	// admit is called with the bytes that are going to be parsed, and may wait or refuse; nil lets all pass.
 	admit func(bytes int64) error
+	// streams reports whether the operation that an envelope is for takes attachments as a stream; nil: none does.
+	streams func(*xmlsec.Document) bool
 }
 
 // parse parses an envelope with which so many bytes of attachments came: they will be text of it.
@@ -36,75 +38,97 @@ func (p parser) parse(b []byte, attached int64) (*xmlsec.Document, error) {
 	return xmlsec.Parse(b, xmlLimits(p.limits.RequestBytes))
 }
 
-// readPackage reads an HTTP request body into an envelope, with the attachments, if any, put back into it.
-func (p parser) readPackage(body io.Reader, header http.Header) (doc *xmlsec.Document, isMTOM bool, err error) {
+// pack is a request body that has been read.
+type pack struct {
+	doc    *xmlsec.Document // with the attachments put back into it, as far as they are not left
+	isMTOM bool
+	left   *Attachments // nil if the whole body has been read
+}
+
+// readPackage reads an HTTP request body into an envelope, with the attachments, if any, put back into it or left.
+func (p parser) readPackage(body io.Reader, header http.Header) (pack, error) {
 	if e := header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return nil, false, unsupportedType{errors.New("the request has a Content-Encoding, none is supported")}
+		return pack{}, unsupportedType{errors.New("the request has a Content-Encoding, none is supported")}
 	}
 	contentType := header.Get("Content-Type")
 	ct, err := mtom.ParseContentType(contentType)
 	if err != nil {
-		return nil, false, unsupportedType{errors.New("the request has no Content-Type that can be read")}
+		return pack{}, unsupportedType{errors.New("the request has no Content-Type that can be read")}
 	}
 	switch ct.MediaType {
 	case typeSimple, typeOld:
 		b, err := io.ReadAll(body)
 		if err != nil {
-			return nil, false, err
+			return pack{}, err
 		}
 		doc, err := p.parse(b, 0)
 		// A client of SOAP 1.1 is told so in its own version, which needs its envelope.
 		if ct.MediaType == typeOld && (err == nil || isXML(err)) && (doc == nil || doc.Root().Space() != NSEnvelope11) {
-			return nil, false, unsupportedType{errors.New("text/xml is SOAP 1.1: use SOAP 1.2, application/soap+xml, in multipart/related where the transaction is MTOM")}
+			return pack{}, unsupportedType{errors.New("text/xml is SOAP 1.1: use SOAP 1.2, application/soap+xml, in multipart/related where the transaction is MTOM")}
 		}
-		return doc, false, err
+		return pack{doc: doc}, err
 	case "multipart/related":
-		doc, err := p.readMTOM(body, contentType)
-		return doc, true, err
+		return p.readMTOM(body, contentType)
 	}
-	return nil, false, unsupportedType{errors.New("the Content-Type is neither multipart/related nor application/soap+xml")}
+	return pack{}, unsupportedType{errors.New("the Content-Type is neither multipart/related nor application/soap+xml")}
 }
 
-// readMTOM reads all the parts of a request. The root is the part that start names, or the first.
-func (p parser) readMTOM(body io.Reader, contentType string) (*xmlsec.Document, error) {
+// readMTOM reads all the parts of a request, or as many as are held. The root is the part that start names, or the
+// first.
+func (p parser) readMTOM(body io.Reader, contentType string) (pack, error) {
 	r, err := mtom.NewReader(body, contentType, mtom.Limits{Parts: p.limits.Parts, HeaderBytes: mtom.DefaultLimits.HeaderBytes})
 	if err != nil {
-		return nil, err
+		return pack{}, err
 	}
 	start := mtom.CleanID(r.ContentType.Parameters["start"])
-	parts := map[string][]byte{}
-	var first, root []byte
-	var total int64
+	parts := taken{bytes: map[string][]byte{}}
 	for n := 0; ; n++ {
 		part, err := r.Next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return pack{}, err
 		}
-		b, err := io.ReadAll(part)
+		// QUIRK: a start that is absent, or not the Content-ID of any part (ITI TF-2: V.9.3.1)
+		isRoot := n == 0 || part.ContentID == start && start != ""
+		if isRoot {
+			parts.root = part.ContentID
+		}
+		var b []byte
+		if isRoot || p.streams == nil {
+			b, err = io.ReadAll(part)
+		} else {
+			b, err = io.ReadAll(io.LimitReader(part, parts.room()+1))
+		}
 		if err != nil {
-			return nil, err
+			return pack{}, err
 		}
-		if n == 0 {
-			first = b
+		if !isRoot && p.streams != nil && int64(len(b)) > parts.room() {
+			doc, err := p.parse(parts.bytes[parts.root], parts.attached())
+			if err != nil {
+				return pack{}, err
+			}
+			if !p.streams(doc) { // nor is anything read while there is a tree
+				return pack{}, &http.MaxBytesError{Limit: maxHeldAttachments}
+			}
+			doc, err = p.inline(doc, parts.bytes, inHeader)
+			return pack{doc, true, parts.stream(part, b, r)}, err
 		}
-		if part.ContentID == start && start != "" {
-			root = b
-		}
-		parts[part.ContentID] = b
-		total += int64(len(b))
+		parts.add(part.ContentID, b)
 	}
-	if root == nil {
-		root = first // QUIRK: a start that is absent, or not the Content-ID of any part (ITI TF-2: V.9.3.1)
-	}
-	doc, err := p.parse(root, total-int64(len(root)))
+	doc, err := p.parse(parts.bytes[parts.root], parts.attached())
 	if err != nil {
-		return nil, err
+		return pack{}, err
 	}
+	doc, err = p.inline(doc, parts.bytes, nil)
+	return pack{doc: doc, isMTOM: true}, err
+}
+
+// inline puts parts back into an envelope: those that it refers to, or that it refers to from where only says.
+func (p parser) inline(doc *xmlsec.Document, parts map[string][]byte, only func(xmlsec.Node) bool) (*xmlsec.Document, error) {
 	// Base64 is a third longer than the parts, which are within RequestBytes.
-	whole, err := inline(doc, parts, xmlLimits(2*p.limits.RequestBytes))
+	whole, err := inline(doc, parts, xmlLimits(2*p.limits.RequestBytes), only)
 	if err != nil && !isXML(err) {
 		return nil, fmt.Errorf("%w: %w", errInclude, err)
 	}

@@ -1,7 +1,7 @@
 // Package wsdl holds the contracts of our endpoints, WSDL 1.1 with XML Schema, and serves them.
 //
-// So far there is one, that of a Document Repository with ITI-43 Retrieve Document Set. The files say the same
-// as those that IHE publishes, as far as we carry the transactions out; a test compares them, and with the
+// There are those of a Document Registry, a Document Repository and an Imaging Document Source. The files say the same
+// as those that IHE and OASIS publish, as far as we carry the transactions out; a test compares them, and with the
 // transaction table of package xds.
 //
 //	GET /path?wsdl        the WSDL, with the address of the running endpoint in it
@@ -26,24 +26,36 @@ import (
 var files embed.FS
 
 const (
-	// placeholder is the address in the file.
+	// placeholder is the address in the files.
 	placeholder = `<soap12:address location="http://localhost/"/>`
-	// repositoryFile is the contract of a Document Repository.
-	repositoryFile = "XDS.b_DocumentRepository.wsdl"
 	// maxAddress bounds an address that was taken from a request.
 	maxAddress = 1024
 )
 
-// DocumentRepository returns the WSDL of a Document Repository that is reached at address, and finds its
-// schemas at ?xsd=NAME.
-func DocumentRepository(address string) ([]byte, error) {
+// Contract is what an endpoint offers: the name of a WSDL file.
+type Contract string
+
+// The contracts.
+const (
+	// DocumentRegistry has ITI-18, ITI-42 and ITI-61.
+	DocumentRegistry Contract = "XDS.b_DocumentRegistry.wsdl"
+	// DocumentRepository has ITI-41 and ITI-43.
+	DocumentRepository Contract = "XDS.b_DocumentRepository.wsdl"
+	// RetrievingRepository is a Document Repository with ITI-43 only.
+	RetrievingRepository Contract = "XDS.b_RetrievingRepository.wsdl"
+	// ImagingDocumentSource has RAD-69.
+	ImagingDocumentSource Contract = "XDS-I.b_ImagingDocumentSource.wsdl"
+)
+
+// WSDL returns the WSDL of an endpoint that is reached at address, and finds its schemas at ?xsd=NAME.
+func (c Contract) WSDL(address string) ([]byte, error) {
 	if len(address) > maxAddress {
 		return nil, fmt.Errorf("the address has more than %d characters", maxAddress)
 	}
 	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, errors.New("the address is not an absolute http or https URL")
 	}
-	b, err := files.ReadFile(repositoryFile)
+	b, err := files.ReadFile(string(c))
 	if err != nil {
 		return nil, err
 	}
@@ -73,9 +85,9 @@ func relative(b []byte) []byte {
 	return bytes.ReplaceAll(b, []byte(`schemaLocation="`), []byte(`schemaLocation="?xsd=`))
 }
 
-// Handler answers GET requests for ?wsdl and ?xsd=NAME. If address is empty, the address in the WSDL is the
-// one that the request was made to.
-func Handler(address string) http.Handler {
+// Handler answers GET requests for ?wsdl, which is the contract, and ?xsd=NAME. If address is empty, the address in the
+// WSDL is the one that the request was made to.
+func Handler(contract Contract, address string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var b []byte
 		err := fs.ErrNotExist
@@ -86,7 +98,7 @@ func Handler(address string) http.Handler {
 			if at == "" {
 				at = requested(r)
 			}
-			b, err = DocumentRepository(at)
+			b, err = contract.WSDL(at)
 		case query.Has("xsd"):
 			b, err = Schema(query.Get("xsd"))
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -52,42 +53,73 @@ func operations(t *testing.T, b []byte) map[string]string {
 	if err := doc.ReadFromBytes(b); err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range doc.FindElements("//portType/operation/*[@wsaw:Action]") {
-		list[o.Parent().SelectAttrValue("name", "")] += " " + o.SelectAttrValue("wsaw:Action", "")
+	for _, o := range doc.FindElements("//portType/operation/*") {
+		list[o.Parent().SelectAttrValue("name", "")] += " " + o.SelectAttrValue("wsaw:Action", o.SelectAttrValue("wsam:Action", "none"))
 	}
 	for _, o := range doc.FindElements("//binding/operation/operation") {
-		list[o.Parent().SelectAttrValue("name", "")] += " " + o.SelectAttrValue("soapAction", "")
+		if action := o.SelectAttrValue("soapAction", ""); action != "" {
+			list[o.Parent().SelectAttrValue("name", "")] += " soapAction=" + action
+		}
+	}
+	return list
+}
+
+// official returns WSDLs that others publish.
+func official(t *testing.T, paths ...string) (list [][]byte) {
+	t.Helper()
+	for _, path := range paths {
+		b, err := os.ReadFile(shared(t, "ihe", "schemas", filepath.FromSlash(path)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, b)
 	}
 	return list
 }
 
 // What we offer, we offer as IHE says it.
 func TestAgainstOfficialWSDL(t *testing.T) {
-	b, err := os.ReadFile(shared(t, "ihe", "schemas", "dcm4chee-xds", "wsdl", "XDS.b_DocumentRepository.wsdl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	official, want := model(t, b), operations(t, b)
-	if b, err = DocumentRepository(address); err != nil {
-		t.Fatal(err)
-	}
-	ours := model(t, b)
-	if n := len(operations(t, b)); n != 1 {
-		t.Errorf("we offer %d operations, want 1", n)
-	}
-	for name, got := range operations(t, b) {
-		if got != want[name] || strings.Count(got, " ") != 4 {
-			t.Errorf("%s: got %s, want %s", name, got, want[name])
+	const folder = "dcm4chee-xds/wsdl/"
+	for _, test := range []struct {
+		contract   Contract
+		official   []string
+		operations int
+	}{
+		{DocumentRegistry, []string{folder + "XDS.b_DocumentRegistry.wsdl", "ipf-xds/wsdl/iti61.wsdl"}, 3},
+		{DocumentRepository, []string{folder + "XDS.b_DocumentRepository.wsdl"}, 2},
+		{RetrievingRepository, []string{folder + "XDS.b_DocumentRepository.wsdl"}, 1},
+		{ImagingDocumentSource, []string{folder + "XDS-I.b_ImagingDocumentSource.wsdl"}, 1},
+	} {
+		b, err := test.contract.WSDL(address)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if ours.Name != official.Name || ours.TargetNamespace != official.TargetNamespace {
-		t.Errorf("got %s in %s, want %s in %s", ours.Name, ours.TargetNamespace, official.Name, official.TargetNamespace)
-	}
-	if got, want := ours.PortTypes[0].Name, official.PortTypes[0].Name; got != want {
-		t.Errorf("port type %s, want %s", got, want)
-	}
-	if got, want := ours.Service[0].Name+" "+ours.Service[0].Ports[0].Name, official.Service[0].Name+" "+official.Service[0].Ports[0].Name; got != want {
-		t.Errorf("service and port %s, want %s", got, want)
+		ours, got, want := model(t, b), operations(t, b), map[string]string{}
+		if len(got) != test.operations {
+			t.Errorf("%s: %d operations, want %d", test.contract, len(got), test.operations)
+		}
+		for i, b := range official(t, test.official...) {
+			maps.Copy(want, operations(t, b))
+			if i > 0 {
+				continue
+			}
+			theirs := model(t, b)
+			if ours.Name != theirs.Name || ours.TargetNamespace != theirs.TargetNamespace {
+				t.Errorf("%s: got %s in %s, want %s in %s", test.contract, ours.Name, ours.TargetNamespace, theirs.Name, theirs.TargetNamespace)
+			}
+			if got, want := ours.PortTypes[0].Name, theirs.PortTypes[0].Name; got != want {
+				t.Errorf("%s: port type %s, want %s", test.contract, got, want)
+			}
+			if got, want := ours.Service[0].Name+" "+ours.Service[0].Ports[0].Name, theirs.Service[0].Name+" "+theirs.Service[0].Ports[0].Name; got != want {
+				t.Errorf("%s: service and port %s, want %s", test.contract, got, want)
+			}
+		}
+		for name, got := range got {
+			// The official one of ITI-61, of another year, says no soapAction.
+			if !strings.HasPrefix(got, want[name]) || want[name] == "" || !strings.Contains(got, " soapAction=urn:") {
+				t.Errorf("%s: %s: got %s, want %s", test.contract, name, got, want[name])
+			}
+		}
 	}
 }
 
@@ -113,7 +145,7 @@ func structure(t *testing.T, b []byte, keep map[string]bool) []string {
 		for _, c := range e.ChildElements() {
 			name := value(c, "name", value(c, "ref", value(c, "base", "")))
 			switch c.Tag {
-			case "sequence", "simpleContent":
+			case "sequence", "simpleContent", "complexContent":
 				walk(c, path, c.SelectAttrValue("minOccurs", minimum))
 			case "complexType", "simpleType":
 				walk(c, path+name, "")
@@ -122,11 +154,12 @@ func structure(t *testing.T, b []byte, keep map[string]bool) []string {
 				if low == "" {
 					low = "1"
 				}
-				list = append(list, fmt.Sprintf("%s/%s type=%s %s..%s", path, name, value(c, "type", ""), low, c.SelectAttrValue("maxOccurs", "1")))
+				list = append(list, fmt.Sprintf("%s/%s type=%s %s..%s in %s", path, name, value(c, "type", ""), low, c.SelectAttrValue("maxOccurs", "1"), value(c, "substitutionGroup", "")))
 				walk(c, path+"/"+name, "")
 			case "attribute":
 				list = append(list, fmt.Sprintf("%s/@%s type=%s use=%s default=%s", path, name, value(c, "type", ""), c.SelectAttrValue("use", "optional"), c.SelectAttrValue("default", "")))
-			case "extension", "restriction", "maxLength":
+				walk(c, path+"/@"+name, "")
+			case "extension", "restriction", "maxLength", "enumeration":
 				list = append(list, fmt.Sprintf("%s %s %s%s", path, c.Tag, name, c.SelectAttrValue("value", "")))
 				walk(c, path, "")
 			}
@@ -164,7 +197,7 @@ func tops(t *testing.T, b []byte) map[string]bool {
 }
 
 func TestAgainstOfficialSchemas(t *testing.T) {
-	for _, name := range []string{"XDS.b_DocumentRepository.xsd", "rs.xsd", "rim.xsd"} {
+	for _, name := range []string{"XDS.b_DocumentRepository.xsd", "XDSI.b_ImagingDocumentSource.xsd", "lcm.xsd", "query.xsd", "rs.xsd", "rim.xsd"} {
 		official, err := os.ReadFile(shared(t, "ihe", "schemas", "toolkit2", "v3", name))
 		if err != nil {
 			t.Fatal(err)
@@ -210,7 +243,7 @@ func TestHandler(t *testing.T) {
 	}
 	for _, test := range tests {
 		w := httptest.NewRecorder()
-		Handler(test.address).ServeHTTP(w, httptest.NewRequest(http.MethodGet, test.target, nil))
+		Handler(DocumentRepository, test.address).ServeHTTP(w, httptest.NewRequest(http.MethodGet, test.target, nil))
 		if w.Code != test.status || !strings.Contains(w.Body.String(), test.contains) {
 			t.Errorf("%s: HTTP %d, want %d and %s in %s", test.target, w.Code, test.status, test.contains, w.Body)
 		}
@@ -234,7 +267,7 @@ func TestHandler(t *testing.T) {
 // Every schema that is referred to can be had.
 func TestReferences(t *testing.T) {
 	names, err := fs.Glob(files, "*")
-	if err != nil || len(names) != 4 {
+	if err != nil || len(names) != 11 {
 		t.Fatalf("%d files, error %v", len(names), err)
 	}
 	for _, name := range names {

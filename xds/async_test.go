@@ -97,11 +97,11 @@ func TestAsynchronousRetrieve(t *testing.T) {
 		taken        bool
 	}{{"known", known, true}, {"nobody", nil, false}} {
 		repository := &memory{documents: map[string]string{documentOID: content}}
-		h := NewHandler(repository, test.authenticate, Options{})
+		h := NewRepositoryHandler(repository, nil, test.authenticate, Options{})
 		h.Async = async
 		server := httptest.NewServer(h)
 		_, err = new(soap.Client).Call(t.Context(), server.URL, soap.Envelope{
-			Action: transaction(ITI43).Action, MTOM: true, MessageID: "urn:uuid:7", ReplyTo: inbox.URL + "/answers",
+			Action: TransactionOf(ITI43).Action, MTOM: true, MessageID: "urn:uuid:7", ReplyTo: inbox.URL + "/answers",
 			Payload: appendRetrieveRequest(nil, requests(documentOID, otherOID)),
 		})
 		server.Close()

@@ -1,49 +1,59 @@
 package xds
 
-import "fmt"
+import (
+	"errors"
 
-// ErrorCode is an error code of ITI TF-3: Table 4.2.4.1-2.
-type ErrorCode string
-
-// The codes that a Document Repository may answer ITI-43 with. ITI TF-3: Table 4.2.4.1-2
-const (
-	// DocumentUniqueIDError: the document is not available. It covers "not authorised", so that the code
-	// does not tell whether the document exists.
-	DocumentUniqueIDError    ErrorCode = "XDSDocumentUniqueIdError"
-	UnknownRepositoryID      ErrorCode = "XDSUnknownRepositoryId"
-	RepositoryError          ErrorCode = "XDSRepositoryError"
-	RepositoryBusy           ErrorCode = "XDSRepositoryBusy"
-	RepositoryOutOfResources ErrorCode = "XDSRepositoryOutOfResources"
-	MissingHomeCommunityID   ErrorCode = "XDSMissingHomeCommunityId"
-	UnknownCommunity         ErrorCode = "XDSUnknownCommunity"
+	"collimate/soap"
+	"collimate/xds/metadata"
 )
 
-// Severity of a RegistryError. ITI TF-3: 4.2.4.1
-type Severity string
-
-// The two severities.
-const (
-	SeverityError   Severity = "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Error"
-	SeverityWarning Severity = "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Warning"
+// The vocabulary of answers is that of package metadata.
+type (
+	Error     = metadata.Error
+	ErrorCode = metadata.ErrorCode
+	Severity  = metadata.Severity
+	Status    = metadata.ResponseStatus
 )
 
-// Error is one RegistryError. The peer sees Code, Context, Severity and Location; Err is for the log and the
-// audit trail of this side only.
-type Error struct {
-	Code     ErrorCode
-	Context  string   // codeContext, a sentence for a person
-	Severity Severity // SeverityError when empty
-	Location string   // in ITI-43 the DocumentUniqueId. ITI TF-2: 3.43.5
-	Err      error
-}
+// The statuses and severities.
+const (
+	Success        = metadata.Success
+	PartialSuccess = metadata.PartialSuccess
+	Failure        = metadata.Failure
 
-// Error returns the code and the context, and the cause if there is one.
-func (e *Error) Error() string {
-	if e.Err != nil {
-		return fmt.Sprintf("%s: %v", e.codeContext(), e.Err)
+	SeverityError   = metadata.SeverityError
+	SeverityWarning = metadata.SeverityWarning
+)
+
+// The codes that a Document Repository or an Imaging Document Source may answer a retrieve with.
+// ITI TF-3: Table 4.2.4.1-2
+const (
+	DocumentUniqueIDError    = metadata.DocumentUniqueIDError
+	UnknownRepositoryID      = metadata.UnknownRepositoryID
+	RepositoryError          = metadata.RepositoryError
+	RepositoryBusy           = metadata.RepositoryBusy
+	RepositoryOutOfResources = metadata.RepositoryOutOfResources
+	MissingHomeCommunityID   = metadata.MissingHomeCommunityID
+	UnknownCommunity         = metadata.UnknownCommunity
+)
+
+// told turns the error of a backend into what the peer is told: a *soap.Fault, or errors. An error that is neither
+// a fault nor one of the errors of metadata becomes code without its text, and is the cause, for the log. It is the
+// one place where errors of backends become codes.
+func told(err error, code ErrorCode) (errs metadata.Errors, fault *soap.Fault, cause error) {
+	var one *Error
+	switch {
+	case err == nil:
+	case errors.As(err, &fault):
+	case errors.As(err, &errs):
+	case errors.As(err, &one):
+		errs = metadata.Errors{one}
+	default:
+		errs = metadata.Errors{{Code: code, Context: "the request could not be processed"}}
+		cause = err
 	}
-	return e.codeContext()
+	return errs, fault, cause
 }
 
-// Unwrap returns Err.
-func (e *Error) Unwrap() error { return e.Err }
+// malformed refuses a message that is not what its transaction says.
+func malformed(reason string) *soap.Fault { return &soap.Fault{Code: soap.Sender, Reason: reason} }

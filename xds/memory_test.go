@@ -113,8 +113,8 @@ func parse(t testing.TB, s string) xmlsec.Node {
 // ask has the operation answer a request payload, without HTTP.
 func ask(t testing.TB, m *memory, payload string) (*soap.Response, error) {
 	t.Helper()
-	operation := RepositoryOperation(m, func(context.Context, *soap.Request) (xua.Caller, error) {
+	operation := RepositoryOperations(m, nil, func(context.Context, *soap.Request) (xua.Caller, error) {
 		return xua.Caller{Tier: xua.TierC, Name: "somebody"}, nil
-	})
+	})[0]
 	return operation.Handle(t.Context(), &soap.Request{Payload: parse(t, payload), MTOM: true})
 }

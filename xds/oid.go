@@ -1,22 +1,12 @@
 package xds
 
-import "strings"
+import (
+	"strings"
+
+	"collimate/xds/metadata"
+)
 
 const urnOID = "urn:oid:"
-
-// isOID reports whether s has the shape of an OID: digits in groups, with single dots between them. The arcs
-// are not looked at: peers send leading zeros and arcs that no one has registered (iheos-toolkit2#5).
-func isOID(s string) bool {
-	if s == "" || len(s) > maxOID {
-		return false
-	}
-	for _, arc := range strings.Split(s, ".") {
-		if arc == "" || strings.Trim(arc, "0123456789") != "" {
-			return false
-		}
-	}
-	return true
-}
 
 // isDocumentUniqueID reports whether s is an OID, an OID and an extension, or a URN: the format is that of the
 // document's own standard. ITI TF-3: 4.2.3.2.26
@@ -28,13 +18,13 @@ func isDocumentUniqueID(s string) bool {
 		return urn != ""
 	}
 	oid, extension, ok := strings.Cut(s, "^")
-	return isOID(oid) && (!ok || extension != "")
+	return metadata.IsOID(oid) && (!ok || extension != "")
 }
 
 // isHomeCommunityID reports whether s is a urn:oid. ITI TF-3: 4.2.3.2.12
 func isHomeCommunityID(s string) bool {
 	// QUIRK: without the prefix (openxds-RetrieveDocumentSetRequest). It is only echoed.
-	return isOID(strings.TrimPrefix(s, urnOID))
+	return metadata.IsOID(strings.TrimPrefix(s, urnOID))
 }
 
 // isPrintable reports whether s consists of printable ASCII characters and has no blanks.

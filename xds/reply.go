@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"collimate/soap"
+	"collimate/xds/metadata"
 	"collimate/xmlsec"
 )
 
@@ -19,23 +19,19 @@ type body struct {
 // retrieveReply is a parsed RetrieveDocumentSetResponse. bodies goes with documents.
 type retrieveReply struct {
 	status    Status
-	errors    []*Error
+	errors    metadata.Errors
 	documents []Document
 	bodies    []body
 }
 
 // parseRetrieveResponse reads a RetrieveDocumentSetResponse. ITI TF-2: 3.43.4.2.2
 func parseRetrieveResponse(n xmlsec.Node) (*retrieveReply, error) {
-	t := transaction(ITI43)
-	if !n.Is(t.Namespace, t.Response) {
-		return nil, fmt.Errorf("the child of Body is not a %s", t.Response)
-	}
-	registry, err := n.Only(NSRS, "RegistryResponse")
+	registry, err := n.Only(registryResponse.Space, registryResponse.Local)
 	if err != nil {
 		return nil, err
 	}
 	a := &retrieveReply{}
-	if err := a.parseRegistryResponse(registry); err != nil {
+	if a.status, a.errors, err = metadata.ParseStatus(registry); err != nil {
 		return nil, err
 	}
 	for child := range n.Elements() {
@@ -43,54 +39,15 @@ func parseRetrieveResponse(n xmlsec.Node) (*retrieveReply, error) {
 		case child == registry:
 			continue
 		case !child.Is(NSXDSb, "DocumentResponse"):
-			return nil, fmt.Errorf("a %s has a child that is neither RegistryResponse nor DocumentResponse", t.Response)
-		case len(a.documents) == maxDocumentRequests:
-			return nil, fmt.Errorf("more than %d DocumentResponses", maxDocumentRequests)
+			return nil, fmt.Errorf("a %s has a child that is neither RegistryResponse nor DocumentResponse", n.Local())
+		case len(a.documents) == maxDocuments:
+			return nil, fmt.Errorf("more than %d DocumentResponses", maxDocuments)
 		}
 		if err := a.parseDocumentResponse(child); err != nil {
 			return nil, fmt.Errorf("DocumentResponse %d: %w", len(a.documents)+1, err)
 		}
 	}
 	return a, a.consistent()
-}
-
-// parseRegistryResponse reads status and errors. ITI TF-3: 4.2.4
-func (a *retrieveReply) parseRegistryResponse(n xmlsec.Node) error {
-	status, _ := n.Attr("", "status")
-	switch s := Status(strings.TrimSpace(status)); s {
-	case Success, PartialSuccess, Failure:
-		a.status = s
-	case "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:PartialSuccess":
-		a.status = PartialSuccess // QUIRK: the prefix of ebXML (dcm4chee-arc-light#1061)
-	default:
-		return errors.New("the status of the RegistryResponse is not known")
-	}
-	list, ok := n.Child(NSRS, "RegistryErrorList")
-	if !ok {
-		return nil
-	}
-	for e := range list.Elements() {
-		if !e.Is(NSRS, "RegistryError") {
-			return errors.New("a RegistryErrorList has a child that is not a RegistryError")
-		}
-		if len(a.errors) == maxErrors {
-			return fmt.Errorf("more than %d RegistryErrors", maxErrors)
-		}
-		code, _ := e.Attr("", "errorCode")
-		context, _ := e.Attr("", "codeContext")
-		severity, _ := e.Attr("", "severity")
-		location, _ := e.Attr("", "location")
-		// Codes that we do not know are common (dcm4chee-arc-light#4890), and kept.
-		x := &Error{Code: ErrorCode(strings.TrimSpace(code)), Context: strings.TrimSpace(context), Severity: SeverityError, Location: strings.TrimSpace(location)}
-		if strings.TrimSpace(severity) == string(SeverityWarning) {
-			x.Severity = SeverityWarning
-		}
-		if len(x.Context) > maxCodeContext {
-			x.Context = strings.ToValidUTF8(x.Context[:maxCodeContext], "")
-		}
-		a.errors = append(a.errors, x)
-	}
-	return nil
 }
 
 func (a *retrieveReply) parseDocumentResponse(n xmlsec.Node) error {
@@ -135,21 +92,13 @@ func (a *retrieveReply) parseDocumentResponse(n xmlsec.Node) error {
 
 // parseBody reads the content of a Document element, which is base64 or one xop:Include. ITI TF-2: V.8.2
 func parseBody(n xmlsec.Node) (body, error) {
-	for range n.Elements() {
-		include, err := n.Only(soap.NSInclude, "Include")
-		if err != nil {
-			return body{}, err
-		}
-		id, err := soap.IncludeID(include)
+	id, err := attachmentOf(n)
+	if id != "" || err != nil {
 		return body{contentID: id}, err
 	}
-	text, err := n.Text()
+	bytes, err := decode(n)
 	if err != nil {
 		return body{}, err
-	}
-	bytes, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
-	if err != nil {
-		return body{}, errors.New("the content is not base64")
 	}
 	if len(bytes) == 0 {
 		return body{}, errors.New("it is empty")
@@ -157,16 +106,24 @@ func parseBody(n xmlsec.Node) (body, error) {
 	return body{inline: bytes}, nil
 }
 
-// consistent compares the status with what follows it. ITI TF-3: Table 4.2.4.2-4
+// decode returns the base64 that an element holds, as bytes.
+func decode(n xmlsec.Node) ([]byte, error) {
+	text, err := n.Text()
+	if err != nil {
+		return nil, err
+	}
+	b, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
+	if err != nil {
+		return nil, errors.New("the content is not base64")
+	}
+	return b, nil
+}
+
+// consistent compares the status with the documents that follow it. ITI TF-3: Table 4.2.4.2-4
 func (a *retrieveReply) consistent() error {
-	failed := highestSeverity(a.errors) == SeverityError
 	switch {
-	case a.status == Success && failed:
-		return errors.New("the status is Success, but there are errors")
 	case a.status == Success && len(a.documents) == 0:
 		return errors.New("the status is Success, but there is no document")
-	case a.status != Success && !failed:
-		return errors.New("the status is not Success, but there is no error")
 	case a.status == Failure && len(a.documents) > 0:
 		return errors.New("the status is Failure, but there are documents")
 	}
@@ -184,7 +141,7 @@ func (a *retrieveReply) match(requests []DocumentRequest) error {
 	}
 	var located, strays []*Error
 	for _, e := range a.errors {
-		if e.severity() == SeverityError && !asked[e.Location] {
+		if e.Severity != SeverityWarning && !asked[e.Location] {
 			strays = append(strays, e)
 		} else {
 			located = append(located, e)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"collimate/soap"
+	"collimate/xds/metadata"
 	"collimate/xmlsec"
 )
 
@@ -12,31 +13,28 @@ import (
 // breaks around identifiers. The order of the children of a DocumentRequest does not matter, since real
 // messages violate it. ITI TF-2: 3.43.4.1.2
 func parseRetrieveRequest(n xmlsec.Node) ([]DocumentRequest, *soap.Fault) {
-	t := transaction(ITI43)
-	if !n.Is(t.Namespace, t.Request) {
-		return nil, malformed("the child of Body is not a " + t.Request + " in namespace " + t.Namespace)
-	}
 	var requests []DocumentRequest
 	for child := range n.Elements() {
 		if !child.Is(NSXDSb, "DocumentRequest") {
-			return nil, malformed("a " + t.Request + " has a child that is not a DocumentRequest")
+			return nil, malformed("a " + n.Local() + " has a child that is not a DocumentRequest")
 		}
 		if len(requests) == maxDocumentRequests {
 			return nil, malformed(fmt.Sprintf("more than %d DocumentRequests in one request", maxDocumentRequests))
 		}
-		r, fault := parseDocumentRequest(child)
+		r, fault := ParseDocumentRequest(child)
 		if fault != nil {
 			return nil, fault
 		}
 		requests = append(requests, r)
 	}
 	if len(requests) == 0 {
-		return nil, malformed("a " + t.Request + " has no DocumentRequest")
+		return nil, malformed("a " + n.Local() + " has no DocumentRequest")
 	}
 	return requests, nil
 }
 
-func parseDocumentRequest(n xmlsec.Node) (DocumentRequest, *soap.Fault) {
+// ParseDocumentRequest reads an xdsb:DocumentRequest, of ITI-43 or of RAD-69.
+func ParseDocumentRequest(n xmlsec.Node) (DocumentRequest, *soap.Fault) {
 	var r DocumentRequest
 	fields := []struct {
 		name     string
@@ -79,17 +77,15 @@ children:
 	return r, nil
 }
 
-// malformed refuses a request that is not valid against the schema.
-func malformed(reason string) *soap.Fault {
-	return &soap.Fault{Code: soap.Sender, Reason: reason}
-}
+// Document implements Asked.
+func (r DocumentRequest) Document() DocumentRequest { return r }
 
-// unanswerable returns the error for a request whose identifiers cannot name anything, or nil.
-func unanswerable(r DocumentRequest) *Error {
+// Unanswerable implements Asked: identifiers of another form than they must have name nothing.
+func (r DocumentRequest) Unanswerable() *Error {
 	switch {
 	case r.HomeCommunityID != "" && !isHomeCommunityID(r.HomeCommunityID):
 		return &Error{Code: UnknownCommunity, Context: "the HomeCommunityId is not a urn:oid", Location: r.DocumentUniqueID}
-	case !isOID(r.RepositoryUniqueID):
+	case !metadata.IsOID(r.RepositoryUniqueID):
 		return &Error{Code: UnknownRepositoryID, Context: "the RepositoryUniqueId is not an OID", Location: r.DocumentUniqueID}
 	case !isDocumentUniqueID(r.DocumentUniqueID):
 		return &Error{Code: DocumentUniqueIDError, Context: "the DocumentUniqueId is not an OID, an OID with an extension, or a URN", Location: r.DocumentUniqueID}
@@ -101,11 +97,16 @@ func unanswerable(r DocumentRequest) *Error {
 func appendRetrieveRequest(b []byte, requests []DocumentRequest) []byte {
 	b = append(b, `<xdsb:RetrieveDocumentSetRequest xmlns:xdsb="`+NSXDSb+`">`...)
 	for _, r := range requests {
-		b = append(b, `<xdsb:DocumentRequest>`...)
-		b = appendIDs(b, r)
-		b = append(b, `</xdsb:DocumentRequest>`...)
+		b = AppendDocumentRequest(b, r)
 	}
 	return append(b, `</xdsb:RetrieveDocumentSetRequest>`...)
+}
+
+// AppendDocumentRequest serialises a DocumentRequest, in a scope where the prefix xdsb is declared.
+func AppendDocumentRequest(b []byte, r DocumentRequest) []byte {
+	b = append(b, `<xdsb:DocumentRequest>`...)
+	b = appendIDs(b, r)
+	return append(b, `</xdsb:DocumentRequest>`...)
 }
 
 // appendIDs serialises the identifiers of a document, in a request and, the same, in its answer.

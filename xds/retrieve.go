@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"collimate/xds/metadata"
 	"collimate/xua"
 )
 
@@ -31,9 +32,21 @@ type RetrieveResponse struct {
 	// Documents were found, may be read by the caller, and can be sent.
 	Documents []Document
 	// Errors has one entry for each document asked that is not among Documents, and warnings.
-	Errors []*Error
+	Errors metadata.Errors
 	// Content yields the bytes of Documents; nil when there are none.
 	Content Content
+}
+
+// Status returns the status of an answer to a retrieve: Success unless there are errors, which warnings are
+// not; with errors, PartialSuccess if there are documents. ITI TF-3: Table 4.2.4.2-4
+func (r *RetrieveResponse) Status() Status {
+	switch {
+	case r.Errors.Severity() != SeverityError && len(r.Documents) > 0:
+		return Success
+	case len(r.Documents) > 0:
+		return PartialSuccess
+	}
+	return Failure
 }
 
 // Close releases Content.

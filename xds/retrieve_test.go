@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -21,7 +22,7 @@ import (
 // repository starts a Document Repository over TLS, as it is served.
 func repository(t testing.TB, r Repository) (*Client, string) {
 	t.Helper()
-	h := NewHandler(r, func(_ context.Context, q *soap.Request) (xua.Caller, error) {
+	h := NewRepositoryHandler(r, nil, func(_ context.Context, q *soap.Request) (xua.Caller, error) {
 		if q.TLS == nil || q.MessageID == "" || q.To == "" {
 			return xua.Caller{}, &soap.Fault{Code: soap.Sender, Reason: "no TLS, or no addressing"}
 		}
@@ -147,12 +148,12 @@ func TestTornAnswers(t *testing.T) {
 func TestFaultsOverHTTP(t *testing.T) {
 	client, url := repository(t, &memory{})
 	// A request that our own client would not send.
-	_, err := client.SOAP.Call(t.Context(), url, soap.Envelope{Action: transaction(ITI43).Action, MTOM: true, Payload: []byte(`<x/>`)})
+	_, err := client.SOAP.Call(t.Context(), url, soap.Envelope{Action: TransactionOf(ITI43).Action, MTOM: true, Payload: []byte(`<x/>`)})
 	var fault *soap.RemoteFault
 	if !errors.As(err, &fault) || fault.Code != soap.Sender || !strings.Contains(fault.Reason, "RetrieveDocumentSetRequest") {
 		t.Errorf("error %v", err)
 	}
-	_, err = client.SOAP.Call(t.Context(), url, soap.Envelope{Action: transaction(ITI43).Action, Payload: appendRetrieveRequest(nil, requests(documentOID))})
+	_, err = client.SOAP.Call(t.Context(), url, soap.Envelope{Action: TransactionOf(ITI43).Action, Payload: appendRetrieveRequest(nil, requests(documentOID))})
 	if !errors.As(err, &fault) || !strings.Contains(fault.Reason, "ITI-43 uses MTOM") {
 		t.Errorf("as simple SOAP: error %v", err)
 	}
@@ -163,17 +164,36 @@ func TestFaultsOverHTTP(t *testing.T) {
 	}
 }
 
-// ?wsdl has the address that it was asked at.
+// ?wsdl has the operations of the endpoint, and the address that it was asked at.
 func TestContract(t *testing.T) {
-	client, url := repository(t, &memory{})
-	response, err := client.SOAP.HTTP.Get(url + "/repository?wsdl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	b, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(b), `location="`+url+`/repository"`) {
-		t.Errorf("HTTP %d, error %v: %s", response.StatusCode, err, b)
+	r := newReference()
+	for name, test := range map[string]struct {
+		handler *soap.Server
+		has     []string // transactions; it has no other
+	}{
+		"registry":             {NewRegistryHandler(r, nil, Options{}), []string{ITI18, ITI42, ITI61}},
+		"repository":           {NewRepositoryHandler(r, r, nil, Options{}), []string{ITI41, ITI43}},
+		"retrieving":           {NewRepositoryHandler(r, nil, nil, Options{}), []string{ITI43}},
+		"with its own address": {NewRepositoryHandler(r, nil, nil, Options{URL: "http://example.com/x?wsdl"}), []string{ITI43}},
+	} {
+		w := httptest.NewRecorder()
+		test.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/x?wsdl", nil))
+		answer := w.Body.String()
+		if w.Code != http.StatusOK || !strings.Contains(answer, `location="http://example.com/x`) {
+			t.Errorf("%s: HTTP %d: %s", name, w.Code, answer)
+		}
+		var offered []string
+		for _, o := range test.handler.Operations {
+			offered = append(offered, o.ID)
+		}
+		if slices.Sort(offered); !slices.Equal(offered, test.has) {
+			t.Errorf("%s: offers %v, want %v", name, offered, test.has)
+		}
+		for _, row := range Transactions() {
+			if got, want := strings.Contains(answer, `wsaw:Action="`+row.Action+`"`), slices.Contains(test.has, row.ID); got != want {
+				t.Errorf("%s: %s is in the WSDL: %t, want %t", name, row.ID, got, want)
+			}
+		}
 	}
 }
 
@@ -191,7 +211,7 @@ func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // answerOf returns an ITI-43 answer in MTOM with these parts after the root, each "id|body".
 func answerOf(payload string, parts ...string) string {
-	envelope := soap.Envelope{Action: transaction(ITI43).ResponseAction, Payload: []byte(payload)}
+	envelope := soap.Envelope{Action: TransactionOf(ITI43).ResponseAction, Payload: []byte(payload)}
 	root, err := envelope.Marshal(nil)
 	if err != nil {
 		panic(err)

@@ -145,7 +145,7 @@ func TestBrokenBackends(t *testing.T) {
 		{"only a warning", &RetrieveResponse{Errors: []*Error{{Code: RepositoryError, Severity: SeverityWarning, Location: documentOID}}}},
 	}
 	for _, test := range tests {
-		operation := RepositoryOperation(script{response: test.response}, nil)
+		operation := RepositoryOperations(script{response: test.response}, nil, nil)[0]
 		response, err := operation.Handle(t.Context(), &soap.Request{Payload: parse(t, retrieveRequest(documentRequest("", repositoryOID, documentOID)))})
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
@@ -161,7 +161,7 @@ func TestBrokenBackends(t *testing.T) {
 // A document that is asked twice and refused once is answered twice.
 func TestRefusedOnce(t *testing.T) {
 	once := &RetrieveResponse{Errors: []*Error{{Code: DocumentUniqueIDError, Location: documentOID}}}
-	response, err := RepositoryOperation(script{response: once}, nil).Handle(t.Context(), &soap.Request{
+	response, err := RepositoryOperations(script{response: once}, nil, nil)[0].Handle(t.Context(), &soap.Request{
 		Payload: parse(t, retrieveRequest(strings.Repeat(documentRequest("", repositoryOID, documentOID), 2))),
 	})
 	if err != nil {
@@ -176,7 +176,7 @@ func TestAuthenticator(t *testing.T) {
 	payload := parse(t, retrieveRequest(documentRequest("", repositoryOID, documentOID)))
 	m := &memory{documents: map[string]string{documentOID: "x"}, mimeType: "a/b"}
 	refused := &soap.Fault{Code: soap.Sender, Subcode: soap.Name{Space: soap.NSSecurity, Local: "FailedCheck"}, Reason: "no"}
-	operation := RepositoryOperation(m, func(context.Context, *soap.Request) (xua.Caller, error) { return xua.Caller{}, refused })
+	operation := RepositoryOperations(m, nil, func(context.Context, *soap.Request) (xua.Caller, error) { return xua.Caller{}, refused })[0]
 	if _, err := operation.Handle(t.Context(), &soap.Request{Payload: payload}); !errors.Is(err, refused) {
 		t.Errorf("error %v, want the authenticator's", err)
 	}
@@ -184,23 +184,8 @@ func TestAuthenticator(t *testing.T) {
 		t.Error("the repository was asked for somebody who is not let in")
 	}
 	want := xua.Caller{Tier: xua.TierA, Name: "south"}
-	operation = RepositoryOperation(m, func(context.Context, *soap.Request) (xua.Caller, error) { return want, nil })
+	operation = RepositoryOperations(m, nil, func(context.Context, *soap.Request) (xua.Caller, error) { return want, nil })[0]
 	if _, err := operation.Handle(t.Context(), &soap.Request{Payload: payload}); err != nil || m.caller != want {
 		t.Errorf("caller %+v, error %v", m.caller, err)
-	}
-}
-
-func TestCodeContext(t *testing.T) {
-	tests := []struct{ context, want string }{
-		{"", "XDSRepositoryBusy"},
-		{" try later ", "XDSRepositoryBusy: try later"},
-		{"XDSRepositoryBusy: try later", "XDSRepositoryBusy: try later"},
-		{strings.Repeat("é", maxCodeContext), "XDSRepositoryBusy: " + strings.Repeat("é", (maxCodeContext-19)/2)},
-	}
-	for _, test := range tests {
-		e := &Error{Code: RepositoryBusy, Context: test.context}
-		if got := e.codeContext(); got != test.want || len(got) > maxCodeContext {
-			t.Errorf("%.20q: got %.60q, want %.60q", test.context, got, test.want)
-		}
 	}
 }

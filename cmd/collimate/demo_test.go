@@ -206,7 +206,7 @@ func byHand(text string) (lines []string) {
 func (n *network) allow(t *testing.T, s *demo.Study) {
 	t.Helper()
 	n.collimate(t, "grant", "allow", "--ticket", s.Ticket, "--key", s.OwnerKey, "--to", s.Grantee.Certificate,
-		"--node", n.organisation(t, "east").LedgerURL, "--out", filepath.Join(t.TempDir(), "opening.json"))
+		"--node", n.organisation(t, "east").LedgerURL, "--config", n.organisation(t, "east").Config, "--out", filepath.Join(t.TempDir(), "opening.json"))
 }
 
 // Streams that have begun are finished when the server is told to stop.

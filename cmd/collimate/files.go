@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,13 +10,17 @@ import (
 	"path/filepath"
 
 	"collimate/gateway"
+	"collimate/ticket"
 )
 
-// readTicket reads a claim ticket.
+// readTicket reads a claim ticket: its file, or a file with the text of the QR code on its page.
 func readTicket(file string) (*gateway.Ticket, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
+	}
+	if text := bytes.TrimSpace(raw); bytes.HasPrefix(bytes.ToUpper(text[:min(len(text), len(ticket.Prefix))]), []byte(ticket.Prefix)) {
+		return ticket.Decode(string(text))
 	}
 	return gateway.ParseTicket(raw)
 }

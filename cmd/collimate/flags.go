@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 
+	"collimate/cmd/collimate/internal/ledgercmd"
 	"collimate/cmd/collimate/internal/owner"
+	"collimate/consensus"
 	"collimate/keys/keystore"
 	"collimate/ledger"
 	"collimate/node/client"
@@ -14,8 +16,14 @@ import (
 
 // ownerFlags are the flags of commands that an owner signs.
 type ownerFlags struct {
-	key  string
-	node nodeFlags
+	key string
+	readerFlags
+}
+
+// readerFlags say which node to talk to, and by which genesis to check what it says.
+type readerFlags struct {
+	node    nodeFlags
+	genesis string
 }
 
 // nodeFlags say which node to talk to.
@@ -27,9 +35,14 @@ func (a *app) nodeFlags(c *cobra.Command, n *nodeFlags) {
 }
 
 func (a *app) ownerFlags(c *cobra.Command, f *ownerFlags) {
-	a.nodeFlags(c, &f.node)
+	a.readerFlags(c, &f.readerFlags)
 	c.Flags().StringVar(&f.key, "key", "", "the owner's private key, a `file`")
 	_ = c.MarkFlagRequired("key")
+}
+
+func (a *app) readerFlags(c *cobra.Command, f *readerFlags) {
+	a.nodeFlags(c, &f.node)
+	c.Flags().StringVar(&f.genesis, "genesis", "", "genesis `file` of the network, by which what the node says is checked (default: that of the configuration)")
 }
 
 // client returns a client for the node that the flags name.
@@ -44,17 +57,34 @@ func (a *app) client(n nodeFlags) (*client.Client, error) {
 	return client.New(n.url), nil
 }
 
+// reader returns what reads the ledger for whoever is to sign.
+func (a *app) reader(f readerFlags) (r ledgercmd.Reader, err error) {
+	if r.Node, err = a.client(f.node); err != nil {
+		return r, err
+	}
+	if f.genesis == "" {
+		c, err := a.load(f.node.config)
+		if err != nil {
+			return r, fmt.Errorf("give --genesis, by which to check what the node says, or a configuration that names one: %w", err)
+		}
+		f.genesis = c.Network.Genesis
+	}
+	g, err := consensus.LoadGenesis(f.genesis)
+	if err != nil {
+		return r, err
+	}
+	r.Verifier, err = ledgercmd.Verifier(r.Node, g)
+	return r, err
+}
+
 // owner returns who signs.
 func (a *app) owner(f ownerFlags) (*owner.Owner, error) {
 	key, err := keystore.Load(f.key)
 	if err != nil {
 		return nil, err
 	}
-	node, err := a.client(f.node)
-	if err != nil {
-		return nil, err
-	}
-	return &owner.Owner{Key: key, Node: node}, nil
+	r, err := a.reader(f.readerFlags)
+	return &owner.Owner{Key: key, Reader: r}, err
 }
 
 // studyFlags say which study is meant.

@@ -48,7 +48,7 @@ add their own, with 'grant disclose --membership'. A group makes somebody a memb
 grant of the group's own record.`,
 		Example: `  collimate grant allow --ticket ticket.json --key patient.key --to south.crt --days 30
   collimate grant allow --ticket ticket.json --key patient.key --to-group 77e1... --scope images --min-tier A
-  collimate grant allow --study 5f0c... --key patient.key --to 93ab... --node http://127.0.0.1:8442`,
+  collimate grant allow --study 5f0c... --key patient.key --to 93ab... --node http://127.0.0.1:8442 --genesis genesis.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			id, err := study.study()
@@ -92,11 +92,11 @@ grant of the group's own record.`,
 				return fmt.Errorf("granting: %w\nwhether the grant became final is not known; its opening is kept in %s", err, out)
 			}
 			if group == "" {
-				err = owner.Disclose(cmd.Context(), o.Node, g.Opening)
+				err = owner.Disclose(cmd.Context(), o.Reader, g.Opening)
 			}
 			if err != nil {
 				return fmt.Errorf("the grant is final, but the source does not know its opening yet: %w\n"+
-					"try again with: collimate grant disclose --opening %s --node %s", err, out, o.Node.URL())
+					"try again with: collimate grant disclose --opening %s --node %s, and --genesis or --config as now", err, out, o.Node.URL())
 			}
 			fmt.Fprintf(a.stdout, "granted in block %d, until %s\n  study       %s\n  commitment  %s\n  opening     %s\n",
 				g.Receipt.Height, notAfter.UTC().Format(time.DateTime+" MST"), id, g.Commitment, out)
@@ -153,7 +153,7 @@ func parseReach(scope, tier string) (owner.Reach, error) {
 }
 
 func (a *app) grantDisclose() *cobra.Command {
-	var node nodeFlags
+	var flags readerFlags
 	var opening, membership string
 	c := &cobra.Command{
 		Use:   "disclose",
@@ -163,8 +163,8 @@ names. 'grant allow' does it already; repeat it here if it failed. No key is nee
 opening proves itself.
 
 If the grant is a group's, --membership is the opening by which the group made you a member.`,
-		Example: `  collimate grant disclose --opening opening.json --node http://127.0.0.1:8442
-  collimate grant disclose --opening from-the-patient.json --membership from-the-group.json --node http://127.0.0.1:8442`,
+		Example: `  collimate grant disclose --opening opening.json --node http://127.0.0.1:8442 --genesis genesis.json
+  collimate grant disclose --opening from-the-patient.json --membership from-the-group.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := readOpening(opening)
@@ -183,18 +183,18 @@ If the grant is a group's, --membership is the opening by which the group made y
 			} else if o.Group != nil {
 				return usageError{errors.New("the grant is a group's: say by --membership how you are a member of it")}
 			}
-			n, err := a.client(node)
+			from, err := a.reader(flags)
 			if err != nil {
 				return err
 			}
-			if err := owner.Disclose(cmd.Context(), n, o); err != nil {
+			if err := owner.Disclose(cmd.Context(), from, o); err != nil {
 				return err
 			}
 			fmt.Fprintln(a.stdout, "the source knows the opening")
 			return nil
 		},
 	}
-	a.nodeFlags(c, &node)
+	a.readerFlags(c, &flags)
 	c.Flags().StringVar(&opening, "opening", "", "the opening, a `file`")
 	c.Flags().StringVar(&membership, "membership", "", "the opening of your membership in the group that the grant names, a `file`")
 	_ = c.MarkFlagRequired("opening")
@@ -211,7 +211,7 @@ func (a *app) grantRevoke() *cobra.Command {
 		Short: "Revoke a grant, or all grants of a study",
 		Long: `Revoke a grant, named by its opening or its commitment, or all grants of a study. The
 source refuses from the moment it sees the revocation, even before it is final.`,
-		Example: `  collimate grant revoke --opening opening.json --key patient.key --node http://127.0.0.1:8442
+		Example: `  collimate grant revoke --opening opening.json --key patient.key --node http://127.0.0.1:8442 --genesis genesis.json
   collimate grant revoke --ticket ticket.json --all --key patient.key`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

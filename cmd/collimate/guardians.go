@@ -147,7 +147,7 @@ func (a *app) ownerCancelRecovery() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "cancel-recovery",
 		Short:   "End a recovery that you did not ask for",
-		Example: "  collimate owner cancel-recovery --ticket ticket.json --key patient.key --node http://127.0.0.1:8442",
+		Example: "  collimate owner cancel-recovery --ticket ticket.json --key patient.key --node http://127.0.0.1:8442 --genesis genesis.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			id, err := study.study()

@@ -20,6 +20,7 @@ const defaultBasePort = 8440
 func (a *app) initialise() *cobra.Command {
 	o := org.Options{Now: time.Now()}
 	var kind string
+	var settings []string
 	c := &cobra.Command{
 		Use:   "init DIR",
 		Short: "Make an organisation: keys, certificates, and a commented configuration",
@@ -30,7 +31,8 @@ collimate.yaml. Nothing that exists is overwritten.
 It takes four ports from the base port on: source (TCP), consumer (TCP), ledger API
 (TCP, loopback), peers (UDP). Then make or join a network: 'collimate genesis create'.`,
 		Example: `  collimate init north --roles source,validator
-  collimate init south --roles consumer,validator --host south.example --base-port 9440`,
+  collimate init south --roles consumer,validator --host south.example --base-port 9440
+  collimate init north --set archive.kind=dicomweb --set archive.url=http://127.0.0.1:8042/dicom-web`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) (err error) {
 			dir := args[0]
@@ -52,6 +54,9 @@ It takes four ports from the base port on: source (TCP), consumer (TCP), ledger 
 			if o.BasePort < 1 || o.BasePort+org.Ports > 65536 {
 				return usageError{fmt.Errorf("--base-port %d: want one from 1 to %d", o.BasePort, 65536-org.Ports)}
 			}
+			if o.Settings, err = config.ParseSettings(settings); err != nil {
+				return usageError{fmt.Errorf("--set: %w", err)}
+			}
 			m, err := org.Create(dir, o)
 			if err != nil {
 				return err
@@ -66,6 +71,7 @@ It takes four ports from the base port on: source (TCP), consumer (TCP), ledger 
 	f.StringSliceVar(&o.Roles, "roles", config.Roles(), "what it does: source, consumer, validator")
 	f.StringVar(&o.Host, "host", "127.0.0.1", "name or address under which the others reach this machine")
 	f.IntVar(&o.BasePort, "base-port", defaultBasePort, "first of the four ports that it takes")
+	f.StringArrayVar(&settings, "set", nil, "a `KEY=VALUE` of the configuration, such as archive.kind=dicomweb; lists with commas; may be given again")
 	f.StringVar(&kind, "kind", string(keystore.P256), fmt.Sprintf("kind of the organisation's key, one of %v", keystore.Kinds()))
 	return c
 }

@@ -59,7 +59,7 @@ func newLedgerWorld(t *testing.T, names ...string) *ledgerWorld {
 	listen := udp.LocalAddr().String()
 	udp.Close()
 	params := ledger.DefaultParams()
-	params.ChangeBlocks, params.RecoveryTime, params.UnbondingTime = 1, 1, 1
+	params.ChangeBlocks, params.RecoveryTime = 1, 1
 	w.genesis = &consensus.Genesis{
 		ChainID: "cmd-test", Time: time.Now().UTC().Add(-time.Second),
 		Validators: []consensus.Validator{{Name: "north", Key: k.ValidatorKey, Power: 10}},
@@ -106,6 +106,19 @@ func (w *ledgerWorld) submit(body ledger.Body, by string) {
 	}
 }
 
+// define makes the network's only validator that of a source.
+func (w *ledgerWorld) define(source string) {
+	w.t.Helper()
+	proof, err := consensus.SignValidatorProof(w.file("node"), ledger.ValidatorProofMessage(w.genesis.ChainID, keys.Source{ID: w.keys[source]}))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.submit(ledger.DefineSource{
+		Endpoints:    ledger.Endpoints{ITI43: "https://n.example/iti43"},
+		ValidatorKey: w.genesis.Validators[0].Key, ValidatorProof: proof,
+	}, source)
+}
+
 // try runs a command line in the world's directory. $NAME stands for a key id, and FILE: for the directory.
 func (w *ledgerWorld) try(line string) (stdout string, err error) {
 	w.t.Helper()
@@ -116,6 +129,9 @@ func (w *ledgerWorld) try(line string) (stdout string, err error) {
 	args := strings.Fields(strings.ReplaceAll(line, "FILE:", w.dir+"/"))
 	if !strings.HasPrefix(line, "ledger check") {
 		args = append(args, "--node", w.node.URL())
+	}
+	if !strings.HasPrefix(line, "ledger") { // those that sign
+		args = append(args, "--genesis", w.file("genesis.json"))
 	}
 	root.SetArgs(args)
 	err = root.ExecuteContext(w.t.Context())
@@ -141,7 +157,7 @@ func (w *ledgerWorld) refused(line string, code ledger.ErrorCode) {
 
 // TestLedgerCommands plays a payer, a source, an owner with guardians, and a doctor in an emergency.
 func TestLedgerCommands(t *testing.T) {
-	w := newLedgerWorld(t, "payer", "north", "north2", "patient", "new", "anna", "ben", "doctor")
+	w := newLedgerWorld(t, "payer", "north", "north2", "north3", "patient", "new", "anna", "ben", "doctor")
 	ctx := t.Context()
 	w.run("payer bond 100 --source $north --key FILE:payer.key")
 	w.run("payer unbond 40 --source FILE:north.key --key FILE:payer.key")
@@ -154,16 +170,9 @@ func TestLedgerCommands(t *testing.T) {
 	}
 
 	source := keys.Source{ID: w.keys["north"]}
-	proof, err := consensus.SignValidatorProof(w.file("node"), ledger.ValidatorProofMessage(w.genesis.ChainID, source))
-	if err != nil {
-		t.Fatal(err)
-	}
-	group, study := ledger.StudyID{1}, ledger.StudyID{2}
-	w.submit(ledger.DefineSource{
-		Endpoints:    ledger.Endpoints{ITI43: "https://n.example/iti43"},
-		ValidatorKey: w.genesis.Validators[0].Key, ValidatorProof: proof,
-	}, "north")
 	patient := keys.Owner{ID: w.keys["patient"]}
+	group, study := ledger.NewGroupID([8]byte{1}, source, patient), ledger.StudyID{2}
+	w.define("north")
 	w.submit(ledger.DefineStudy{Studies: []ledger.StudyDefinition{{Study: group, Owner: patient, Kind: ledger.RecordGroup}, {Study: study, Owner: patient, Kind: ledger.RecordImaging}}}, "north")
 	w.submit(ledger.UpdateSource{Version: 2, Endpoints: ledger.Endpoints{ITI43: "https://n.example/iti43"}, EmergencyGroups: []ledger.StudyID{group}}, "north")
 
@@ -214,8 +223,12 @@ func TestLedgerCommands(t *testing.T) {
 		t.Error("the earlier key still speaks for the source")
 	}
 	w.refused("source unjail --key FILE:north2.key", ledger.CodeNotJailed)
-	if s, err := w.node.Source(ctx, source); err != nil || s.Key != w.keys["north2"] {
+	if s, err := w.node.Source(ctx, source); err != nil || s.Key != w.keys["north2"] || len(s.TLSKeys(time.Now())) != 2 {
 		t.Errorf("source: got %+v, %v", s, err)
+	}
+	w.run("source rotate --compromised --key FILE:north2.key --new FILE:north3.key")
+	if s, err := w.node.Source(ctx, source); err != nil || s.Key != w.keys["north3"] || len(s.TLSKeys(time.Now())) != 1 {
+		t.Errorf("source after a theft: got %+v, %v", s, err)
 	}
 
 	if err := os.WriteFile(w.file("params.json"), []byte(`{"writes_per_study": 48}`), 0o600); err != nil {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"collimate/cmd/collimate/internal/config"
 	"collimate/consensus"
@@ -11,8 +13,31 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// progressBlocks is after how many blocks 'ledger verify' says where it is.
-const progressBlocks = 10_000
+// progressEvery is how often long work on the ledger says where it is.
+const progressEvery = 5 * time.Second
+
+// slowly returns a function that says where long work is: at once, and again after progressEvery.
+func (a *app) slowly() func(format string, args ...any) {
+	var last time.Time
+	return func(format string, args ...any) {
+		if now := time.Now(); now.Sub(last) >= progressEvery {
+			last = now
+			fmt.Fprintf(a.stderr, format+"\n", args...)
+		}
+	}
+}
+
+// counter counts the bytes that are written to it, and tells.
+type counter struct {
+	n    int64
+	tell func(n int64)
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	c.n += int64(len(b))
+	c.tell(c.n)
+	return len(b), nil
+}
 
 // nodeOf reads where a configuration keeps its node, and of which network it is.
 func (a *app) nodeOf(path string) (dir string, g *consensus.Genesis, err error) {
@@ -44,9 +69,15 @@ first difference is named. The server must be stopped; nothing is changed.`,
 			if err != nil {
 				return err
 			}
-			v, err := consensus.VerifyChain(cmd.Context(), dir, g, func(height, last int64) {
-				if height%progressBlocks == 0 {
-					fmt.Fprintf(a.stderr, "block %d of %d\n", height, last)
+			say, what := a.slowly(), ""
+			v, err := consensus.VerifyChain(cmd.Context(), dir, g, func(p consensus.Progress) {
+				if p.What != what {
+					say, what = a.slowly(), p.What
+				}
+				if p.Of == 0 {
+					say("%s %d", p.What, p.Done)
+				} else {
+					say("%s %d of %d", p.What, p.Done, p.Of)
 				}
 			}, a.warnings())
 			if err != nil {
@@ -83,7 +114,8 @@ which another node can join without the network: see 'ledger import'. The server
 			if err != nil {
 				return err
 			}
-			height, err := consensus.ExportArchive(dir, f)
+			say := a.slowly()
+			height, err := consensus.ExportArchive(dir, io.MultiWriter(f, &counter{tell: func(n int64) { say("%s written", byteCount(n)) }}))
 			if err == nil {
 				err = f.Sync()
 			}
@@ -122,7 +154,13 @@ is started, it catches up from there.`,
 				return err
 			}
 			defer f.Close()
-			height, err := consensus.ImportArchive(cmd.Context(), consensus.Config{Dir: dir, Genesis: g}, f, a.warnings())
+			info, err := f.Stat()
+			if err != nil {
+				return err
+			}
+			say := a.slowly()
+			read := &counter{tell: func(n int64) { say("%s of %s read", byteCount(n), byteCount(info.Size())) }}
+			height, err := consensus.ImportArchive(cmd.Context(), consensus.Config{Dir: dir, Genesis: g}, io.TeeReader(f, read), a.warnings())
 			if err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ import (
 	"collimate/cmd/collimate/internal/ledgercmd"
 	"collimate/consensus"
 	"collimate/keys"
+	"collimate/keys/keystore"
 	"collimate/ledger"
 	"collimate/ledger/light"
 	"collimate/node/client"
@@ -177,7 +178,8 @@ whom they name: 'collimate grant list' shows that, with your openings.`,
 }
 
 func (a *app) ledgerHistory() *cobra.Command {
-	var flags ownerFlags
+	var node nodeFlags
+	var key string
 	var study studyFlags
 	c := &cobra.Command{
 		Use:   "history",
@@ -191,19 +193,25 @@ emergencies, recoveries. Only the present owner is told.`,
 			if err != nil {
 				return err
 			}
-			o, err := a.signer(flags)
+			owner, err := keystore.Load(key)
 			if err != nil {
 				return err
 			}
-			events, err := o.Node.History(cmd.Context(), id, o.Key)
+			n, err := a.client(node)
+			if err != nil {
+				return err
+			}
+			events, err := n.History(cmd.Context(), id, owner)
 			if err != nil {
 				return fmt.Errorf("reading the history: %w", err)
 			}
 			return a.printJSON(events)
 		},
 	}
-	a.ownerFlags(c, &flags)
+	a.nodeFlags(c, &node)
 	study.add(c)
+	c.Flags().StringVar(&key, "key", "", "the owner's private key, a `file`")
+	_ = c.MarkFlagRequired("key")
 	return c
 }
 
@@ -307,6 +315,9 @@ func (a *app) ledgerWatch() *cobra.Command {
   collimate ledger watch --study 5f0c... --study 77aa... --since 1200`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if since < 0 {
+				return usageError{fmt.Errorf("--since %d: a height is 0 or more", since)}
+			}
 			var ids []ledger.StudyID
 			for _, s := range studies {
 				id, err := ledger.ParseStudyID(s)

@@ -45,7 +45,7 @@ func (n *network) testMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := n.bigStudy(t, tickets, info)
-	n.collimate(t, "study", "claim", "--ticket", s.Ticket, "--key", s.OwnerKey, "--node", north.LedgerURL)
+	n.collimate(t, "study", "claim", "--ticket", s.Ticket, "--key", s.OwnerKey, "--node", north.LedgerURL, "--config", north.Config)
 	n.allow(t, s)
 
 	start := time.Now()

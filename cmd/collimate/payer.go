@@ -27,11 +27,8 @@ func (a *app) signer(f ownerFlags) (*ledgercmd.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	node, err := a.client(f.node)
-	if err != nil {
-		return nil, err
-	}
-	return &ledgercmd.Signer{Key: key, Node: node}, nil
+	r, err := a.reader(f.readerFlags)
+	return &ledgercmd.Signer{Key: key, Reader: r}, err
 }
 
 // keyFlags adds --key, with whose it is, and the flags for the node.
@@ -64,7 +61,7 @@ func (a *app) payerBond(use, short, long string, do func(*ledgercmd.Signer, cont
 		Use:     use + " UNITS",
 		Short:   short,
 		Long:    long,
-		Example: fmt.Sprintf("  collimate payer %s 100 --source north/keys/organisation.crt --key payer.key --node http://127.0.0.1:8442", use),
+		Example: fmt.Sprintf("  collimate payer %s 100 --source north/keys/organisation.crt --key payer.key --node http://127.0.0.1:8442 --genesis genesis.json", use),
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			units, err := strconv.ParseUint(args[0], 10, 64)
@@ -114,7 +111,7 @@ names those that are to differ, as JSON.`,
 			if err != nil {
 				return err
 			}
-			vote, err := a.vote(cmd.Context(), s.Node, file, payers, height)
+			vote, err := a.vote(cmd.Context(), s.Reader, file, payers, height)
 			if err != nil {
 				return err
 			}
@@ -143,8 +140,8 @@ names those that are to differ, as JSON.`,
 }
 
 // vote reads what is voted for: the present params and what is to differ.
-func (a *app) vote(ctx context.Context, node *client.Client, file string, payers []string, height uint64) (v ledgercmd.Vote, err error) {
-	present, err := node.Params(ctx)
+func (a *app) vote(ctx context.Context, from ledgercmd.Reader, file string, payers []string, height uint64) (v ledgercmd.Vote, err error) {
+	present, err := from.Params(ctx)
 	if err != nil {
 		return v, err
 	}
@@ -169,7 +166,7 @@ func (a *app) vote(ctx context.Context, node *client.Client, file string, payers
 		v.Payers = append(v.Payers, p)
 	}
 	if v.Height == 0 {
-		status, err := node.Status(ctx)
+		status, err := from.Node.Status(ctx)
 		if err != nil {
 			return v, err
 		}

@@ -185,7 +185,7 @@ func refusal(refused []*xds.Error) error {
 	var errs []error
 	for _, e := range refused {
 		if e.Severity != xds.SeverityWarning {
-			errs = append(errs, fmt.Errorf("document %s: %s: %s", e.Location, e.Code, e.Context))
+			errs = append(errs, fmt.Errorf("document %s: %w", e.Location, e))
 		}
 	}
 	return errors.Join(errs...)

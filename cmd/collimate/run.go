@@ -91,7 +91,7 @@ A running server:      collimate serve --help`,
 		}
 	}
 	in("start", a.demo(), a.initialise(), a.genesis(), a.serve(), a.config())
-	in("operate", a.keys(), a.source(), a.study(), a.payer(), a.ledger(), a.conformance())
+	in("operate", a.keys(), a.source(), a.study(), a.archive(), a.payer(), a.ledger(), a.conformance())
 	in("owner", a.grant(), a.ownerCommands(), a.retrieve(), a.emergency())
 	root.AddCommand(a.version())
 	return root

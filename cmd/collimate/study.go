@@ -1,16 +1,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"collimate/cmd/collimate/internal/admin"
+	"collimate/cmd/collimate/internal/archive"
 	"collimate/cmd/collimate/internal/compare"
-	"collimate/cmd/collimate/internal/config"
+	"collimate/gateway"
 	"collimate/ledger"
-	pacsfs "collimate/pacs/fs"
 
 	"github.com/spf13/cobra"
 )
@@ -18,9 +19,10 @@ import (
 func (a *app) study() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "study",
-		Short: "Publish a study, claim it, compare a copy with the archive, or take it back",
+		Short: "Publish a study, print its ticket, claim it, compare a copy with the archive, or take it back",
 	}
-	c.AddCommand(a.studyPublish(), a.studyClaim(), a.studyVerify())
+	c.AddCommand(a.studyPublish(), a.studyBackFill(), a.studyStatus(), a.studyList(), a.studyTicket(),
+		a.studyClaim(), a.studyVerify())
 	for _, act := range studyActs {
 		c.AddCommand(a.studyAct(act))
 	}
@@ -29,33 +31,26 @@ func (a *app) study() *cobra.Command {
 
 func (a *app) studyPublish() *cobra.Command {
 	var path, tickets string
+	var uids []string
 	c := &cobra.Command{
-		Use:   "publish DIR",
-		Short: "Archive the DICOM files of a folder and publish their studies",
+		Use:   "publish DIR | --uid UID",
+		Short: "Archive the DICOM files of a folder and publish their studies, or publish what the archive has",
 		Long: `Take the DICOM files below DIR into the archive and publish each of their studies on the
-ledger. For each study a claim ticket is written, with which the patient makes the study
-theirs: hand it over in confidence. Publishing again changes nothing.
+ledger; or, with --uid, publish studies that the archive has. For each study a claim ticket is
+written, with which the patient makes the study theirs: hand it over in confidence, printed
+with 'study ticket'. Publishing again changes nothing.
 
 The organisation's server must be running; it reads DIR itself.`,
-		Example: "  collimate study publish ./images --config north/collimate.yaml --tickets tickets",
-		Args:    cobra.ExactArgs(1),
+		Example: "  collimate study publish ./images --config north/collimate.yaml --tickets tickets\n" +
+			"  collimate study publish --uid 1.2.840.113619.2.55.3 --config north/collimate.yaml",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			folder, err := filepath.Abs(args[0])
+			if (len(args) == 0) == (len(uids) == 0) {
+				return usageError{errors.New("name a folder, or studies with --uid")}
+			}
+			published, err := a.publish(cmd.Context(), path, args, uids)
 			if err != nil {
 				return err
-			}
-			if info, err := os.Stat(folder); err != nil || !info.IsDir() {
-				return errors.Join(fmt.Errorf("%s is not a folder", args[0]), err)
-			}
-			door, err := a.door(path)
-			if err != nil {
-				return err
-			}
-			progress, done := a.progress()
-			published, err := door.PublishFolder(cmd.Context(), folder, progress)
-			done()
-			if err != nil {
-				return fmt.Errorf("publishing %s: %w", args[0], err)
 			}
 			for _, t := range published {
 				file, err := admin.WriteTicket(tickets, t)
@@ -73,7 +68,37 @@ The organisation's server must be running; it reads DIR itself.`,
 	}
 	a.configFlag(c, &path)
 	c.Flags().StringVar(&tickets, "tickets", ".", "directory for the claim tickets")
+	c.Flags().StringSliceVar(&uids, "uid", nil, "a Study Instance UID that the archive has; may be given again")
 	return c
+}
+
+// publish asks the server to publish a folder, or studies of the archive.
+func (a *app) publish(ctx context.Context, config string, folder, uids []string) ([]*gateway.Ticket, error) {
+	if len(uids) > 0 {
+		door, err := a.door(config)
+		if err != nil {
+			return nil, err
+		}
+		return door.PublishStudies(ctx, uids)
+	}
+	dir, err := filepath.Abs(folder[0])
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil, errors.Join(fmt.Errorf("%s is not a folder", folder[0]), err)
+	}
+	door, err := a.door(config)
+	if err != nil {
+		return nil, err
+	}
+	progress, done := a.progress()
+	published, err := door.PublishFolder(ctx, dir, progress)
+	done()
+	if err != nil {
+		return nil, fmt.Errorf("publishing %s: %w", folder[0], err)
+	}
+	return published, nil
 }
 
 // studyAct is a command by which a source does something with a study that it has published.
@@ -102,30 +127,26 @@ salt until you delete them, and so does the patient's ticket.`, "is withdrawn, a
 }
 
 func (a *app) studyAct(act studyAct) *cobra.Command {
-	var path, ticket, uid string
+	var path string
+	var which publishedFlags
 	c := &cobra.Command{
 		Use:   string(act.act),
 		Short: act.short,
 		Long:  act.long + "\n\nThe organisation's server must be running.",
 		Example: fmt.Sprintf("  collimate study %[1]s --ticket ticket.json --config north/collimate.yaml\n"+
+			"  collimate study %[1]s --number '3F9A C21B 07D4 88E0' --config north/collimate.yaml\n"+
 			"  collimate study %[1]s --uid 1.2.840.113619.2.55.3 --config north/collimate.yaml", act.act),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if (ticket == "") == (uid == "") {
-				return usageError{errors.New("name the study with --ticket or with --uid")}
-			}
-			if ticket != "" {
-				t, err := readTicket(ticket)
-				if err != nil {
-					return err
-				}
-				uid = t.StudyInstanceUID
+			study, err := which.study()
+			if err != nil {
+				return err
 			}
 			door, err := a.door(path)
 			if err != nil {
 				return err
 			}
-			if err := door.Act(cmd.Context(), uid, act.act); err != nil {
+			if err := door.Act(cmd.Context(), study, act.act); err != nil {
 				return err
 			}
 			fmt.Fprintf(a.stdout, "the study %s\n", act.done)
@@ -133,8 +154,7 @@ func (a *app) studyAct(act studyAct) *cobra.Command {
 		},
 	}
 	a.configFlag(c, &path)
-	c.Flags().StringVar(&ticket, "ticket", "", "the study's claim ticket, a `file`")
-	c.Flags().StringVar(&uid, "uid", "", "the study's Study Instance UID")
+	which.add(c)
 	return c
 }
 
@@ -147,7 +167,7 @@ func (a *app) studyClaim() *cobra.Command {
 		Long: `Make the study of a claim ticket yours: it is transferred on the ledger from the ticket's
 claim key to your key. From then on only your key decides who may have it, and the
 ticket's claim key is worth nothing.`,
-		Example: "  collimate study claim --ticket ticket.json --key patient.key --node http://127.0.0.1:8442",
+		Example: "  collimate study claim --ticket ticket.json --key patient.key --node http://127.0.0.1:8442 --genesis genesis.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := readTicket(ticket)
@@ -194,16 +214,16 @@ organisation holds: the same instances, and each with the same bytes.`,
 			if err != nil {
 				return err
 			}
-			archive, err := pacsfs.Open(c.Path(config.ArchiveDir))
+			held, err := archive.OpenAlone(c, true)
 			if err != nil {
 				return err
 			}
-			defer archive.Close()
-			study, err := archive.Study(cmd.Context(), t.StudyInstanceUID)
+			defer held.Close()
+			study, err := held.Study(cmd.Context(), t.StudyInstanceUID)
 			if err != nil {
 				return err
 			}
-			n, size, err := compare.Study(cmd.Context(), args[0], archive, study)
+			n, size, err := compare.Study(cmd.Context(), args[0], held, study)
 			if err != nil {
 				return fmt.Errorf("comparing: %w", err)
 			}

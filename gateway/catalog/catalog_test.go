@@ -66,6 +66,33 @@ func TestStudiesAndDocuments(t *testing.T) {
 	}
 }
 
+// The first manifest's digest stays whatever others come, each of which is to be had under its name; and goes with the study.
+func TestManifest(t *testing.T) {
+	c := open(t, vfs.NewMem())
+	defer c.Close()
+	if _, err := c.Manifest("1.2.3"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("before there is one: %v", err)
+	}
+	first := [32]byte{7}
+	if err := errors.Join(c.PutStudy(study("1.2.3"), nil), c.PutManifest("1.2.3", first, "2.25.1"), c.PutManifest("1.2.3", first, "2.25.2")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Manifest("1.2.3"); err != nil || got != first {
+		t.Errorf("got %x, %v", got, err)
+	}
+	for _, id := range []string{"2.25.1", "2.25.2"} {
+		if d, of, err := c.Document(id); err != nil || d.Kind != ledger.DocumentManifest || of.StudyInstanceUID != "1.2.3" {
+			t.Errorf("%s is %+v of %+v, %v", id, d, of, err)
+		}
+	}
+	if err := c.Erase(t.Context(), "1.2.3"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Manifest("1.2.3"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("after it was erased: %v", err)
+	}
+}
+
 func TestOpenings(t *testing.T) {
 	c := open(t, vfs.NewMem())
 	defer c.Close()

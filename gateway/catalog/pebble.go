@@ -13,7 +13,11 @@ import (
 const (
 	prefixStudy    = 's'
 	prefixDocument = 'd'
+	prefixManifest = 'f'
 	prefixOpening  = 'o'
+	prefixWatched  = 'w'
+	prefixErased   = 'e'
+	prefixSecret   = 'k'
 	prefixMessage  = 'm'
 	prefixExpiry   = 'x'
 )
@@ -73,12 +77,12 @@ func (c *Catalog) count(prefix byte) (n int, err error) {
 	return n, err
 }
 
-// purge rewrites every file that may hold what was deleted from studies, documents and openings.
+// purge rewrites every file that may hold what was deleted with a study.
 func (c *Catalog) purge(ctx context.Context) error {
 	if err := c.db.Flush(); err != nil { // ends the write-ahead log that holds it
 		return fmt.Errorf("rewriting the catalog: %w", err)
 	}
-	for _, prefix := range []byte{prefixStudy, prefixDocument, prefixOpening} {
+	for _, prefix := range []byte{prefixStudy, prefixDocument, prefixManifest, prefixOpening, prefixWatched} {
 		if err := c.db.Compact(ctx, key(prefix), successor(key(prefix)), false); err != nil {
 			return fmt.Errorf("rewriting the catalog: %w", err)
 		}

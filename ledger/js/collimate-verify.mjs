@@ -173,6 +173,17 @@ export function studyID(salt, studyInstanceUID) {
 }
 
 /**
+ * The StudyID of a group (2.3).
+ * @param {Uint8Array} nonce 8 bytes
+ * @param {Uint8Array} source KeyID
+ * @param {Uint8Array} owner KeyID
+ * @returns {Uint8Array}
+ */
+export function groupID(nonce, source, owner) {
+  return concat(nonce, sha256(tagged("collimate/group-id/v1", nonce, source, owner)).subarray(0, 24));
+}
+
+/**
  * The commitment of a grant to a key (2.4).
  * @param {Uint8Array} blind 32 bytes
  * @param {Uint8Array} grantee KeyID
@@ -589,11 +600,13 @@ const paramBounds = [
   [1n, 1000000n], [1n, 366n], [1n, 1000000n], [2n, 10000n], [1n, 1000000n],
   [1n, 315360000n], [1n, 31536000n], [1n, 31536000n], [1n, 604800n], [1n, 1000000n],
   [1n, 3600n], [60n, 31536000n], [1n, 1000000n], [1n, 31536000n], [0n, 1000n],
+  [1n, 1000000n],
 ];
 const paramNames = [
   "writesPerUnit", "savedDays", "writesPerStudy", "savedWrites", "writesPerPayer",
   "unbondingTime", "earlierTime", "recoveryTime", "emergencyTime", "changeBlocks",
   "absenceTime", "absenceWindow", "absencesTolerated", "jailTime", "absenceForfeit",
+  "emergenciesPerMember",
 ];
 const params = record(...paramNames.map((name, i) => [BigInt(i + 1), name, uint]));
 
@@ -626,7 +639,7 @@ const kinds = {
     },
   ],
   "rotate-key": [
-    record([1n, "version", uint], [2n, "spki", bstr], [3n, "proof", bstr]),
+    record([1n, "version", uint], [2n, "spki", bstr], [3n, "proof", bstr], [4n, "compromised", bool]),
     (b) => {
       within(b.spki.length, 1, limits.spkiBytes, "size of the key");
       within(b.proof.length, 1, limits.signatureBytes, "size of the proof");
@@ -1080,36 +1093,44 @@ export async function verifyLightBlock(trusted, block, policy, now) {
     if (next.height <= trusted.height) refuse("not-newer", "the height is not above the trusted one");
     const sameTime = next.time === trusted.time && trusted.height > 0n; // block 1 has the time of the genesis
     if (next.time < trusted.time || sameTime) refuse("not-newer", "the time is not after the trusted one");
-    checkSuccession(trusted, block);
   }
-  const [voted, total] = power(block, block.validators);
-  if (3n * voted <= 2n * total) refuse("not-enough-power", "two thirds or less of the power voted");
-  await verifyVotes(block, next.hash);
+  await verifyVotes(block, next.hash, quorum(trusted, block));
   return next;
 }
 
-/** Checks that the validators of a block follow from the trusted ones, or that enough of those voted. */
-function checkSuccession(trusted, block) {
-  if (block.header.height === trusted.height + 1n) {
-    const follow = equal(block.header.validatorsHash, trusted.nextValidatorsHash);
-    if (!follow) refuse("wrong-validators", "not those that the header before names");
-    return;
+/**
+ * Returns how many votes, from the first on, are enough: of two thirds of the power of the block's validators, and unless
+ * these follow from the trusted ones, of a third of the power of those. The votes beyond show nothing more.
+ */
+function quorum(trusted, block) {
+  const { header, commit, validators } = block;
+  const known = new Map();
+  let trustedPower = 0n, total = 0n, voted = 0n, votedOfTrusted = 0n;
+  if (header.height > trusted.height + 1n) {
+    for (const v of trusted.validators) {
+      known.set(toHex(v.key), v.power);
+      trustedPower += v.power;
+    }
+  } else if (header.height === trusted.height + 1n && !equal(header.validatorsHash, trusted.nextValidatorsHash)) {
+    refuse("wrong-validators", "not those that the header before names");
   }
-  const [voted, total] = power(block, trusted.validators);
-  if (3n * voted <= total) refuse("not-trusted", "a third or less of the trusted power voted: verify a block between first");
+  for (const v of validators) total += v.power;
+  for (const [i, v] of validators.entries()) {
+    if (commit.votes[i] === null) continue;
+    voted += v.power;
+    if (trustedPower > 0n) votedOfTrusted += known.get(toHex(v.key)) ?? 0n;
+    if (3n * voted > 2n * total && (trustedPower === 0n || 3n * votedOfTrusted > trustedPower)) return i + 1;
+  }
+  if (trustedPower > 0n && 3n * votedOfTrusted <= trustedPower) {
+    refuse("not-trusted", "a third or less of the trusted power voted: verify a block between first");
+  }
+  return refuse("not-enough-power", "two thirds or less of the power voted");
 }
 
-/** How much of the power of some validators voted, and how much they have. */
-function power(block, validators) {
-  const voted = new Set(block.validators.filter((_, i) => block.commit.votes[i] !== null).map((v) => toHex(v.key)));
-  const sum = (all) => all.reduce((n, v) => n + v.power, 0n);
-  return [sum(validators.filter((v) => voted.has(toHex(v.key)))), sum(validators)];
-}
-
-/** Verifies every vote that is there. */
-async function verifyVotes(block, hashOfHeader) {
+/** Verifies those of the first n votes that are there. */
+async function verifyVotes(block, hashOfHeader, n) {
   const ed25519 = { name: "Ed25519" };
-  const good = await Promise.all(block.commit.votes.map((v, i) => {
+  const good = await Promise.all(block.commit.votes.slice(0, n).map((v, i) => {
     if (v === null) return true;
     const { key } = block.validators[i];
     return isSignedBy("raw", key, ed25519, ed25519, v.signature, voteBytes(block, v.time, hashOfHeader));

@@ -46,6 +46,9 @@ const files = {
     same("study id", id, v.study_id);
     for (const [kind, oid] of Object.entries(v.documents)) same(kind, verify.documentUniqueID(id, kind), oid);
   },
+  "groups.json"(v) {
+    same("study id", verify.groupID(fromHex(v.nonce), fromHex(v.source), fromHex(v.owner)), v.study_id);
+  },
   "commitments.json"(v) {
     const blind = fromHex(v.blind);
     const of = { grantee: verify.commitment, group: verify.groupCommitment, guardian: verify.guardian }[v.of];
@@ -93,6 +96,20 @@ const files = {
       const [root, key, proof] = [v.app_hash, p.key, p.proof].map(fromHex);
       same(p.name, await codeOf(() => verify.verifyStateProof(root, key, value, proof)), p.reason ? "wrong-proof" : undefined);
     }
+  },
+  // Of a snapshot it checks that the manifest is of the state; chunks are for those who keep one.
+  "snapshot.json"(v) {
+    const records = v.records.map((r) => [fromHex(r.key), fromHex(r.value)]);
+    for (let n = 0; n < v.numbered; n++) {
+      const hash = verify.sha256(new TextEncoder().encode(`record ${n}`));
+      records.push([Uint8Array.of(5, ...hash), Uint8Array.of(n >>> 24, n >>> 16, n >>> 8, n)]);
+    }
+    const [, chainID, height, time, appHash, , subtrees] = verify.decodeCBOR(fromHex(v.manifest));
+    same("chain id", chainID, v.chain_id);
+    same("height", height, BigInt(v.height));
+    same("time", time, BigInt(v.time_ns));
+    same("app hash", verify.appHash(records), toHex(appHash));
+    same("leaves", subtrees.reduce((sum, [leaves]) => sum + leaves, 0n), BigInt(records.length));
   },
   async "light.json"(v) {
     let trusted;

@@ -72,14 +72,12 @@ func (t Trusted) Verify(b *Block, p Policy, now time.Time) (Trusted, error) {
 	if err := t.checkHeader(next, p, now); err != nil {
 		return Trusted{}, err
 	}
-	if err := t.checkValidators(b); err != nil {
+	votes, err := t.quorum(b)
+	if err != nil {
 		return Trusted{}, err
 	}
-	if voted, total := b.power(b.Validators); 3*voted <= 2*total {
-		return Trusted{}, refuse(CodeNotEnoughPower, "%d of a power of %d voted, want more than two thirds", voted, total)
-	}
 	// Last, as it is what costs.
-	if err := b.verifyVotes(next.Hash); err != nil {
+	if err := b.verifyVotes(next.Hash, votes); err != nil {
 		return Trusted{}, err
 	}
 	return next, nil
@@ -104,18 +102,35 @@ func (t Trusted) checkHeader(next Trusted, p Policy, now time.Time) error {
 	return nil
 }
 
-// checkValidators checks that the validators of a block follow from those of t, or that enough of those voted.
-func (t Trusted) checkValidators(b *Block) error {
-	switch b.Header.Height {
-	case t.Height:
-	case t.Height + 1:
-		if b.Header.ValidatorsHash != t.NextValidatorsHash {
-			return refuse(CodeWrongValidators, "the validators are not those that the header before names")
+// quorum returns how many votes, from the first on, are enough to accept a block: more than two thirds of the power of its
+// validators, and unless these follow from t, more than a third of that of t. The votes beyond show nothing more.
+func (t Trusted) quorum(b *Block) (votes int, err error) {
+	known, trusted := map[ledger.ValidatorKey]int64{}, int64(0)
+	switch {
+	case b.Header.Height > t.Height+1:
+		for _, v := range t.Validators {
+			known[v.Key] = v.Power
+			trusted += v.Power
 		}
-	default:
-		if voted, total := b.power(t.Validators); 3*voted <= total {
-			return refuse(CodeNotTrusted, "%d of a trusted power of %d voted, want more than a third: verify a block between", voted, total)
+	case b.Header.Height == t.Height+1 && b.Header.ValidatorsHash != t.NextValidatorsHash:
+		return 0, refuse(CodeWrongValidators, "the validators are not those that the header before names")
+	}
+	var voted, total, votedOfTrusted int64
+	for _, v := range b.Validators {
+		total += v.Power
+	}
+	for i, v := range b.Validators {
+		if b.Commit.Votes[i] == nil {
+			continue
+		}
+		voted += v.Power
+		votedOfTrusted += known[v.Key]
+		if 3*voted > 2*total && (trusted == 0 || 3*votedOfTrusted > trusted) {
+			return i + 1, nil
 		}
 	}
-	return nil
+	if trusted > 0 && 3*votedOfTrusted <= trusted {
+		return 0, refuse(CodeNotTrusted, "%d of a trusted power of %d voted, want more than a third: verify a block between", votedOfTrusted, trusted)
+	}
+	return 0, refuse(CodeNotEnoughPower, "%d of a power of %d voted, want more than two thirds", voted, total)
 }

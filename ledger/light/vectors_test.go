@@ -2,12 +2,10 @@ package light_test
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -20,20 +18,12 @@ import (
 	"collimate/ledger"
 	"collimate/ledger/light"
 	"collimate/ledger/tree"
+	"collimate/ledger/vectortest"
 )
 
-// The vectors are frozen, as those of package ledger. A new one is added by writing it here and running with -update
-// once.
 var update = flag.Bool("update", false, "write the vectors anew")
 
-type hexBytes []byte
-
-func (h hexBytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)), nil }
-
-func (h *hexBytes) UnmarshalText(b []byte) (err error) {
-	*h, err = hex.DecodeString(string(b))
-	return err
-}
+type hexBytes = vectortest.Hex
 
 type (
 	// vector is a block or a bundle that a client meets who trusts either a genesis or a block. Times are Unix time
@@ -127,23 +117,7 @@ func (v vector) outcome() vector {
 
 func TestVectors(t *testing.T) {
 	path := filepath.Join("..", "testdata", "vectors", "light.json")
-	if *update {
-		b, err := json.MarshalIndent(newVectors(t), "", "  ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, append(b, '\n'), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []vector
-	if err := json.Unmarshal(b, &all); err != nil {
-		t.Fatal(err)
-	}
+	all := vectortest.Read(t, path, *update, func() []vector { return newVectors(t) })
 	accepted := 0
 	for _, v := range all {
 		want, err := json.Marshal(v)
@@ -283,6 +257,19 @@ func newVectors(t *testing.T) (all []vector) {
 	for _, a := range attacks() {
 		add(a.name, four, 3, a.want, block(a.make()))
 	}
+	// A vote that is not needed is not looked at; one of a trusted validator is needed until there is a third of their power.
+	spoil := func(b *light.Block, name string) func(*vector) {
+		at := slices.IndexFunc(b.Validators, func(of light.Validator) bool { return of.Key == publicKey(name) })
+		b.Commit.Votes[at].Signature[0] ^= 1
+		return block(b)
+	}
+	last := good(3, four, 4)
+	last.Commit.Votes[3].Signature[0] ^= 1
+	add("a bad vote beyond two thirds", four, 3, "", block(last))
+	newcomer := []light.Validator{{Key: publicKey("v2"), Power: 1}, {Key: publicKey("v3"), Power: 1}}
+	first, second := good(5, weighted(10, 2, 1), 3), good(5, weighted(10, 2, 1), 3)
+	add("a bad vote within a third of the trusted power", newcomer, 5, light.CodeBadSignature, spoil(first, "v2"))
+	add("a bad vote beyond a third of the trusted power", newcomer, 5, "", spoil(second, "v3"))
 	add("made by the engine", nil, 6, "", engineBlock(t))
 
 	add("bundle", four, 40, "", raw(marshal(t, bundle(40, four, 3))))

@@ -34,7 +34,7 @@ type model struct {
 	before int64 // time of the block before
 
 	version uint64
-	params  [16]uint64 // by field number
+	params  [17]uint64 // by field number
 	next    *next
 	votes   map[id]vote
 
@@ -47,13 +47,13 @@ type model struct {
 	oids       map[string]id
 	receipts   map[string]*receipts // source and time, as in the key
 	studies    map[id]*study
-	due        map[string]bool // as in the key
+	members    map[[2]id]int64 // group, key: paid until
 }
 
 type (
 	next struct {
 		version uint64
-		params  [16]uint64
+		params  [17]uint64
 		payers  []ledger.PayerUnits
 		height  uint64
 	}
@@ -143,7 +143,7 @@ func newModel(g ledger.Genesis) *model {
 		time: g.Time.UnixNano(), version: 1, params: numbers(*g.Params),
 		votes: map[id]vote{}, payers: map[id]*payer{}, bonds: map[[2]id]*bond{}, stakes: map[id]*stake{},
 		validators: map[id]*validator{}, sources: map[id]*source{}, rotated: map[id]id{}, oids: map[string]id{},
-		receipts: map[string]*receipts{}, studies: map[id]*study{}, due: map[string]bool{},
+		receipts: map[string]*receipts{}, studies: map[id]*study{}, members: map[[2]id]int64{},
 	}
 	for _, v := range g.Validators {
 		m.validators[v] = &validator{}
@@ -155,11 +155,11 @@ func newModel(g ledger.Genesis) *model {
 }
 
 // numbers are params by the numbers of their fields. ledger-spec 4.3
-func numbers(p ledger.Params) [16]uint64 {
-	return [16]uint64{
+func numbers(p ledger.Params) [17]uint64 {
+	return [17]uint64{
 		0, p.WritesPerUnit, p.SavedDays, p.WritesPerStudy, p.SavedWrites, p.WritesPerPayer, p.UnbondingTime, p.EarlierTime,
 		p.RecoveryTime, p.EmergencyTime, p.ChangeBlocks, p.AbsenceTime, p.AbsenceWindow, p.AbsencesTolerated, p.JailTime,
-		p.AbsenceForfeit,
+		p.AbsenceForfeit, p.EmergenciesPerMember,
 	}
 }
 
@@ -179,15 +179,13 @@ func (m *model) begin(time int64, equivocated, absent []id) {
 			m.payers[p.Payer.ID].units = p.Units
 		}
 	}
-	done := 0
-	for _, key := range slices.Sorted(maps.Keys(m.due)) {
-		at := int64(binary.BigEndian.Uint64([]byte(key)))
-		if at > m.now() || done == 1024 {
-			break
-		}
-		done++
-		delete(m.due, key)
-		m.doDue(at, key[8], []byte(key[9:]))
+	for _, b := range first(1024, m.unbondings(), m.now()) {
+		m.payers[b[1]].bonded -= m.bonds[b].unbonding
+		m.bonds[b].unbonding, m.bonds[b].free = 0, 0
+		m.tidy(b[0], b[1])
+	}
+	for _, r := range first(1024, m.recoveries(), m.now()) {
+		m.studies[r].handOver(m.studies[r].recovery.owner, m.height)
 	}
 	for _, v := range sorted(equivocated) {
 		if s := m.stakeOf(v); s != nil && !s.expelled {
@@ -198,20 +196,44 @@ func (m *model) begin(time int64, equivocated, absent []id) {
 	m.countAbsent(absent)
 }
 
-func (m *model) doDue(at int64, kind byte, reference []byte) {
-	if kind == 1 {
-		source, who := id(reference), id(reference[32:])
-		if b := m.bonds[[2]id{source, who}]; b != nil && b.free == at {
-			m.payers[who].bonded -= b.unbonding
-			b.unbonding, b.free = 0, 0
-			m.tidy(source, who)
+// due is what is to be done at times, by how it stands in keys: time and reference.
+type due[name any] map[string]name
+
+func dueKey(at int64, reference ...[]byte) string {
+	return string(append(binary.BigEndian.AppendUint64(nil, uint64(at)), bytes.Join(reference, nil)...))
+}
+
+// first returns the first n of what is due.
+func first[name any](n int, all due[name], now int64) (names []name) {
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if int64(binary.BigEndian.Uint64([]byte(key))) > now || len(names) == n {
+			break
 		}
-		return
+		names = append(names, all[key])
 	}
-	s := m.studies[id(reference)]
-	if r := s.currentRecovery(); r != nil && r.at == at {
-		s.handOver(r.owner, m.height)
+	return names
+}
+
+// unbondings are the bonds of which something is being unbonded.
+func (m *model) unbondings() due[[2]id] {
+	all := due[[2]id]{}
+	for key, b := range m.bonds {
+		if b.free != 0 {
+			all[dueKey(b.free, key[0][:], key[1][:])] = key
+		}
 	}
+	return all
+}
+
+// recoveries are the studies on whose new owner the guardians have agreed.
+func (m *model) recoveries() due[id] {
+	all := due[id]{}
+	for key, s := range m.studies {
+		if s.recovery != nil && s.recovery.at != 0 {
+			all[dueKey(s.recovery.at, key[:])] = key
+		}
+	}
+	return all
 }
 
 // tidy deletes a bond of nothing.
@@ -300,7 +322,7 @@ func (m *model) takeSource(name id, cost uint64) bool {
 	if units.Sign() > 0 {
 		interval = max(1, new(big.Int).Div(big.NewInt(day), units).Int64())
 	}
-	return m.take(&m.sources[name].paid, cost, interval, int64(m.params[2])*day)
+	return m.take(&m.sources[name].paid, cost, interval, min(int64(m.params[2])*day, int64(m.params[6])*second))
 }
 
 func (m *model) takeOwner(s *study, cost uint64) bool {
@@ -311,6 +333,21 @@ func (m *model) takeOwner(s *study, cost uint64) bool {
 func (m *model) takeOthers(s *study) bool {
 	interval := day / int64(m.params[3])
 	return m.take(&s.paid, 1, interval, int64(m.params[4])*interval/2)
+}
+
+// takeMember pays for an emergency: the group and the member do, or neither.
+func (m *model) takeMember(group *study, name, who id) bool {
+	interval := day / int64(m.params[16])
+	paid, before := m.members[[2]id{name, who}], group.paid
+	if !m.takeOthers(group) {
+		return false
+	}
+	if !m.take(&paid, 1, interval, int64(m.params[16])*interval) {
+		group.paid = before
+		return false
+	}
+	m.members[[2]id{name, who}] = paid
+	return true
 }
 
 func (m *model) takePayer(p *payer) bool {
@@ -328,6 +365,11 @@ func hash(parts ...[]byte) id { return sha256.Sum256(bytes.Join(parts, nil)) }
 
 func commitment(tag string, blind, who, study id) id {
 	return hash([]byte("collimate/"+tag+"/v1\x00"), blind[:], who[:], study[:])
+}
+
+func groupID(nonce []byte, source, owner id) id {
+	h := hash([]byte("collimate/group-id/v1\x00"), nonce, source[:], owner[:])
+	return id(append(bytes.Clone(nonce), h[:24]...))
 }
 
 // alias is the OID of a name.

@@ -51,8 +51,14 @@ func (m *model) render() map[string]string {
 	for k, s := range m.stakes {
 		put(key(10, k), number(s.units), number(s.forfeited), integer(s.jailed), number(s.jailings), boolean(s.expelled))
 	}
-	for k := range m.due {
-		put("\x0b" + k)
+	for k := range m.unbondings() {
+		put("\x0b\x01" + k)
+	}
+	for k := range m.recoveries() {
+		put("\x0b\x02" + k)
+	}
+	for k, paid := range m.members {
+		put(key(17, k[0], k[1]), integer(paid))
 	}
 	for k, v := range m.votes {
 		put(key(12, k), number(v.version), name(v.proposal))
@@ -166,7 +172,7 @@ func endpoints(e ledger.Endpoints) []byte {
 	return record(text(3, []byte(e.ITI43)), text(3, []byte(e.Openings)), text(3, []byte(e.RAD69)))
 }
 
-func paramsMap(p [16]uint64) []byte {
+func paramsMap(p [17]uint64) []byte {
 	var fields [][]byte
 	for _, n := range p[1:] {
 		fields = append(fields, number(n))

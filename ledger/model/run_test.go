@@ -90,6 +90,11 @@ func (n tally) complete(t *testing.T) {
 			t.Errorf("no %s was accepted", kind)
 		}
 	}
+	for _, refused := range []string{"define-study: bad-group", "emergency-access: no-allowance", "emergency-access: not-admitted"} {
+		if n[refused] == 0 {
+			t.Errorf("nothing was refused: %s", refused)
+		}
+	}
 	for _, reason := range []ledger.Reason{
 		ledger.ReasonAllowed, ledger.ReasonOwner, ledger.ReasonEmergency, ledger.ReasonStale, ledger.ReasonNobody,
 		ledger.ReasonUnknownSource, ledger.ReasonUnknownStudy, ledger.ReasonOtherSource, ledger.ReasonWithdrawn, ledger.ReasonHeld,
@@ -122,9 +127,7 @@ type game struct {
 }
 
 func (w game) play() (tally, error) {
-	k := &maker{
-		rng: rand.New(rand.NewPCG(w.seed, 0)), crowded: crowded(w.seed), steady: w.steady, spares: spares, opens: map[id][3]id{},
-	}
+	k := newMaker(w.seed, w.steady)
 	g := k.genesis()
 	k.m = newModel(g)
 	state := ledger.NewOverlay(nil)

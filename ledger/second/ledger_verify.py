@@ -80,9 +80,10 @@ MAX_DEPTH, MAX_PAIRS, MAX_ELEMENTS = 6, 16, 256
 class Reader:
     """Reads one item of CBOR and refuses what 3.2 and 10 refuse."""
 
-    def __init__(self, data):
+    def __init__(self, data, max_elements=MAX_ELEMENTS):
         self.data = data
         self.at = 0
+        self.max_elements = max_elements
 
     def take(self, count):
         require(count <= len(self.data) - self.at, "malformed")
@@ -122,7 +123,7 @@ class Reader:
             return {20: False, 21: True, 22: None}[extra]
         require(depth <= MAX_DEPTH, "malformed")
         if major == 4:
-            require(number <= MAX_ELEMENTS, "malformed")
+            require(number <= self.max_elements, "malformed")
             return [self.item(depth + 1) for _ in range(number)]
         if major == 6:
             return Tagged(number=number, value=self.item(depth + 1))
@@ -140,9 +141,9 @@ class Reader:
         return result
 
 
-def decode(data):
+def decode(data, max_elements=MAX_ELEMENTS):
     """Decode exactly one item in core deterministic encoding (3.2)."""
-    reader = Reader(data)
+    reader = Reader(data, max_elements)
     item = reader.item()
     require(reader.at == len(data), "malformed")
     return item
@@ -342,6 +343,11 @@ def study_id(salt, uid):
     return hmac.digest(salt, b"collimate/study/v1\0" + uid.encode("ascii"), "sha256")
 
 
+def group_id(nonce, source, owner):
+    """2.3"""
+    return nonce + sha256(b"collimate/group-id/v1\0", nonce, source, owner)[:24]
+
+
 def commitment_of(tag, blind, name, study):
     """2.4: tag is grantee, group or guardian; name a KeyID or a group.
 
@@ -417,11 +423,11 @@ PARAMS = record(
     emergency_time=within(1, 604800), change_blocks=within(1, 1000000),
     absence_time=within(1, 3600), absence_window=within(60, 31536000),
     absences_tolerated=within(1, 1000000), jail_time=within(1, 31536000),
-    absence_forfeit=within(0, 1000))
+    absence_forfeit=within(0, 1000), emergencies_per_member=within(1, 1000000))
 
 DEFAULT_PARAMS = PARAMS(dict(enumerate(
-    (10, 30, 24, 64, 1000, 1814400, 604800, 259200, 86400, 100, 10, 86400, 4320,
-     3600, 10), 1)))
+    (10, 21, 24, 64, 1000, 1814400, 604800, 259200, 86400, 100, 10, 86400, 4320,
+     3600, 10, 8), 1)))
 
 PAYERS = list_of(row(payer=name32, units=uint), 0, MAX_PAYERS)
 
@@ -433,7 +439,8 @@ BODIES = {
         proof=fixed(64), peer=text, groups=list_of(name32, 0, 16)),
     "update-source": record(
         version=uint, endpoints=ENDPOINTS, peer=text, groups=list_of(name32, 0, 16)),
-    "rotate-key": record(version=uint, key=blob(1, 1100), proof=blob(1, 1024)),
+    "rotate-key": record(
+        version=uint, key=blob(1, 1100), proof=blob(1, 1024), compromised=flag),
     "bond": BOND,
     "unbond": BOND,
     "set-params": record(
@@ -604,7 +611,7 @@ NEXT = record(version=uint, params=PARAMS, payers=PAYERS, height=uint)
 
 # First byte of the key: the record that stands there (4.1).
 VALIDATOR, SOURCE, OID_OF, STUDY, GRANT, ROTATED, PAYER, BOND_OF, STAKE, DUE, VOTE, \
-    GUARDIANS, RECOVERY, EMERGENCY, RECEIPTS = (bytes([n]) for n in range(2, 17))
+    GUARDIANS, RECOVERY, EMERGENCY, RECEIPTS, MEMBER = (bytes([n]) for n in range(2, 18))
 
 RECORDS = {
     VALIDATOR: record(source=name32, window=uint, absences=uint),
@@ -635,6 +642,7 @@ RECORDS = {
     EMERGENCY: record(group=name32, commitment=name32, reason=name32, height=uint,
                       not_after=sint),
     RECEIPTS: record(start=sint, number=uint, root=name32, height=uint),
+    MEMBER: record(paid_until=sint),
 }
 
 
@@ -758,15 +766,16 @@ class Ledger:
 
     def do_what_is_due(self):
         """5.0.3, 2"""
-        for key in self.keys(DUE)[:MAX_DUE]:
-            time = int.from_bytes(key[1:9], "big")
-            if time > self.seconds:
-                break
-            if key[9] == DUE_UNBOND:
-                self.free_bond(time, key[10:42], key[42:])
-            else:
-                self.finish_recovery(time, key[10:])
-            self.delete(key)
+        for kind in (DUE_UNBOND, DUE_RECOVERY):
+            for key in self.keys(DUE, bytes([kind]))[:MAX_DUE]:
+                time = int.from_bytes(key[2:10], "big")
+                if time > self.seconds:
+                    break
+                if kind == DUE_UNBOND:
+                    self.free_bond(time, key[10:42], key[42:])
+                else:
+                    self.finish_recovery(time, key[10:])
+                self.delete(key)
 
     def free_bond(self, time, source, payer_id):
         """5.0.3, 2, kind 1"""
@@ -836,6 +845,7 @@ class Ledger:
             bond.units -= of_units
             bond.unbonding -= of_unbonding
             if bond.unbonding == 0:
+                self.delete_due(bond.free, DUE_UNBOND, source + payer_id)
                 bond.free = 0
             lost = of_units + of_unbonding
             payer.units = max(0, payer.units - lost)
@@ -902,13 +912,19 @@ class Ledger:
         units = self.get(STAKE, name).units
         require(units > 0, "no-allowance")
         interval = max(1, DAY // (units * self.params.writes_per_unit))
-        self.spend(source, cost, interval, self.params.saved_days * DAY)
+        depth = min(self.params.saved_days * DAY, self.params.unbonding_time * SECOND)
+        self.spend(source, cost, interval, depth)
 
     def spend_of_study(self, study, by_others=False):
         """5.0.2; 5.17: others than the owner have half the depth."""
         interval = DAY // self.params.writes_per_study
         depth = self.params.saved_writes * interval
         self.spend(study, 1, interval, depth // 2 if by_others else depth)
+
+    def spend_of_member(self, member):
+        """5.0.2"""
+        interval = DAY // self.params.emergencies_per_member
+        self.spend(member, 1, interval, self.params.emergencies_per_member * interval)
 
     def spend_of_payer(self, signer, payer):
         """5.0.1, 5.0.2: allowance and sequence; writes the record."""
@@ -980,6 +996,8 @@ class Ledger:
         self.spend_of_source(name, source, 1)
         self.keep_earlier(source)
         source.key = new_key
+        if body.compromised:
+            source.earlier_key = ZERO
         self.put(source, SOURCE, name)
         self.put(name, ROTATED, new_key)
 
@@ -1008,6 +1026,7 @@ class Ledger:
         self.spend_of_payer(signer, payer)
         bond.units -= body.units
         bond.unbonding += body.units
+        self.delete_due(bond.free, DUE_UNBOND, body.source + signer)
         bond.free = self.seconds + self.params.unbonding_time
         stake = self.get(STAKE, body.source)
         stake.units -= body.units
@@ -1017,7 +1036,12 @@ class Ledger:
 
     def put_due(self, time, kind, reference):
         """4.1, 0x0b"""
-        self.put(Record(), DUE, time.to_bytes(8, "big"), bytes([kind]), reference)
+        self.put(Record(), DUE, bytes([kind]), time.to_bytes(8, "big"), reference)
+
+    def delete_due(self, time, kind, reference):
+        """4.4, 4.8, 5.5: a time of 0 is none."""
+        if time != 0:
+            self.delete(DUE, bytes([kind]), time.to_bytes(8, "big"), reference)
 
     def set_params(self, signer, body):
         """5.6"""
@@ -1081,6 +1105,10 @@ class Ledger:
         """5.9"""
         name, source = self.source_signs(signer)
         require(self.get(STAKE, name).jailed_until == 0, "jailed")
+        for entry in body.studies:
+            require(entry.kind != GROUP_KIND
+                    or entry.study == group_id(entry.study[:8], name, entry.owner),
+                    "bad-group")
         require(all(self.get(STUDY, entry.study) is None for entry in body.studies),
                 "study-exists")
         self.spend_of_source(name, source, len(body.studies))
@@ -1140,7 +1168,14 @@ class Ledger:
         study.owner_epoch = study.epoch
         self.put(study, STUDY, study_id_)
         self.delete(GUARDIANS, study_id_)
-        self.delete(RECOVERY, study_id_)
+        self.delete_recovery(study_id_)
+
+    def delete_recovery(self, study_id_):
+        """4.8"""
+        recovery = self.get(RECOVERY, study_id_)
+        if recovery is not None:
+            self.delete_due(recovery.when, DUE_RECOVERY, study_id_)
+            self.delete(RECOVERY, study_id_)
 
     def transfer_study(self, signer, body):
         """5.13"""
@@ -1220,7 +1255,7 @@ class Ledger:
         self.put(Record(owner_epoch=study.owner_epoch, round=guardians.round + 1,
                         needed=body.needed, guardians=body.guardians, delay=body.delay),
                  GUARDIANS, body.study)
-        self.delete(RECOVERY, body.study)
+        self.delete_recovery(body.study)
 
     def cancel_recovery(self, signer, body):
         """5.18"""
@@ -1230,7 +1265,7 @@ class Ledger:
         require(self.recovery(body.study, study), "no-recovery")
         guardians.round += 1
         self.put(guardians, GUARDIANS, body.study)
-        self.delete(RECOVERY, body.study)
+        self.delete_recovery(body.study)
 
     # Others than the owner: 5.17, 5.19.
 
@@ -1279,8 +1314,11 @@ class Ledger:
         require(self.seconds <= body.not_after <= latest, "bad-expiry")
         before = self.get(EMERGENCY, body.study, signer)
         require(before is None or before.not_after < self.seconds, "emergency-active")
+        member = self.get(MEMBER, body.group, signer) or Record(paid_until=0)
         self.spend_of_study(group, by_others=True)
+        self.spend_of_member(member)
         self.put(group, STUDY, body.group)
+        self.put(member, MEMBER, body.group, signer)
         self.put(Record(group=body.group, commitment=commitment, reason=body.reason,
                         height=self.height, not_after=body.not_after),
                  EMERGENCY, body.study, signer)
@@ -1491,6 +1529,86 @@ def check_proof(app_hash, key, value, proof):
     return "" if x == app_hash else "it leads to another root"
 
 
+# --- Snapshots: 7.4 -----------------------------------------------------------
+
+SNAPSHOT_TAG, MAX_BITS, CHUNK_LEAVES, MAX_LEAVES = "collimate/snapshot/v1", 12, 8192, 2**48
+MAX_CHUNK_BYTES, MAX_MANIFEST_BYTES = 16 * 2**20, 196608
+MANIFEST = row(
+    tag=text, chain_id=text, height=within(0, 2**63 - 1), time=sint, app_hash=name32,
+    bits=within(0, MAX_BITS),
+    subtrees=list_of(row(leaves=within(0, MAX_LEAVES), hash=name32), 1, 2**MAX_BITS))
+
+
+def bits_of(leaves):
+    """7.4: by how many bits of their paths so many leaves are divided."""
+    return next(bits for bits in range(MAX_BITS + 1)
+                if bits == MAX_BITS or leaves <= CHUNK_LEAVES << bits)
+
+
+def subtree_leaves(leaves, bits):
+    """7.4: the leaves of each subtree."""
+    parts = [[] for _ in range(1 << bits)]
+    for leaf in leaves:
+        parts[int.from_bytes(leaf[0][:2], "big") >> (16 - bits)].append(leaf)
+    return parts
+
+
+def make_snapshot(records, chain_id, height, time):
+    """7.4: manifest and chunks."""
+    leaves = leaves_of(records)
+    bits = bits_of(len(leaves))
+    parts = subtree_leaves(leaves, bits)
+    manifest = encode([SNAPSHOT_TAG, chain_id, height, time, tree_hash(leaves), bits,
+                       [[len(part), tree_hash(part, bits)] for part in parts]])
+    by_path = {sha256(key): encode(key) + encode(value) for key, value in records.items()}
+    return manifest, [b"".join(by_path[path] for path, _ in part) for part in parts]
+
+
+def join_subtrees(subtrees):
+    """7.1: the number of leaves under some subtrees, and their hash together."""
+    if len(subtrees) == 1:
+        return subtrees[0].leaves, subtrees[0].hash
+    half = len(subtrees) // 2
+    left, right = join_subtrees(subtrees[:half]), join_subtrees(subtrees[half:])
+    leaves = left[0] + right[0]
+    if leaves <= 1:             # one leaf has its hash at whatever depth
+        return leaves, max(left[1], right[1])
+    return leaves, sha256(b"\1", left[1], right[1])
+
+
+def parse_manifest(raw):
+    """7.4"""
+    require(len(raw) <= MAX_MANIFEST_BYTES, "too-large")
+    manifest = MANIFEST(decode(raw, 2**MAX_BITS))
+    leaves = sum(subtree.leaves for subtree in manifest.subtrees)
+    require(manifest.tag == SNAPSHOT_TAG, "malformed")
+    require(leaves <= MAX_LEAVES, "out-of-bounds")
+    require(len(manifest.subtrees) == 1 << manifest.bits, "malformed")
+    require(manifest.bits == bits_of(leaves), "malformed")
+    require(all((one.leaves == 0) == (one.hash == ZERO) for one in manifest.subtrees),
+            "malformed")
+    require(join_subtrees(manifest.subtrees)[1] == manifest.app_hash, "wrong-proof")
+    return manifest
+
+
+def check_chunk(manifest, number, raw):
+    """7.4: refuse the chunk unless it is the one of that number."""
+    require(len(raw) <= MAX_CHUNK_BYTES, "too-large")
+    reader, items = Reader(raw), []
+    while reader.at < len(raw):
+        items.append(blob(0, MAX_CHUNK_BYTES)(reader.item()))
+    require(len(items) % 2 == 0, "malformed")
+    require(all(key and key[0] < 0xf0 for key in items[::2]), "malformed")
+    leaves = [(sha256(key), sha256(value)) for key, value in zip(items[::2], items[1::2])]
+    paths = [path for path, _ in leaves]
+    require(ascending(paths), "malformed")
+    require(all(int.from_bytes(path[:2], "big") >> (16 - manifest.bits) == number
+                for path in paths), "malformed")
+    want = manifest.subtrees[number]
+    require(len(leaves) == want.leaves, "malformed")
+    require(tree_hash(leaves, manifest.bits) == want.hash, "wrong-proof")
+
+
 # --- Light client: 8 ---------------------------------------------------------
 
 MAX_INT = 2**63 - 1
@@ -1643,8 +1761,9 @@ def verify_light_block(trusted, block, now, trusting_period, clock_drift):
     require(header.chain_id == trusted.chain_id, "other-chain")
     require(now < trusted.time + trusting_period, "expired")
     require(header.time < now + clock_drift, "future")
-    voters = [validator for validator, vote in zip(block.validators, block.commit.votes)
+    voters = [(validator, vote) for validator, vote in zip(block.validators, block.commit.votes)
               if vote is not None]
+    third = []                  # of whose power a third must have voted
     if header_hash(header) != trusted.header_hash:
         require(header.height > trusted.height, "not-newer")
         require(header.time > trusted.time
@@ -1652,14 +1771,28 @@ def verify_light_block(trusted, block, now, trusting_period, clock_drift):
         if header.height == trusted.height + 1:
             require(own_hash == trusted.next_validators_hash, "wrong-validators")
         else:
-            keys = {voter.key for voter in voters}
-            known = [one for one in trusted.validators if one.key in keys]
-            require(3 * power_of(known) > power_of(trusted.validators), "not-trusted")
-    require(3 * power_of(voters) > 2 * power_of(block.validators), "not-enough-power")
-    for validator, vote in zip(block.validators, block.commit.votes):
-        require(vote is None or is_ed25519_signature(
-            validator.key, vote_bytes(block, vote.time), vote.signature), "bad-signature")
+            third = trusted.validators
+    all_voters = [voter for voter, _ in voters]
+    require(is_third(all_voters, third), "not-trusted")
+    require(is_two_thirds(all_voters, block.validators), "not-enough-power")
+    for n, (validator, vote) in enumerate(voters):
+        if is_third(all_voters[:n], third) and is_two_thirds(all_voters[:n], block.validators):
+            break
+        require(is_ed25519_signature(validator.key, vote_bytes(block, vote.time),
+                                     vote.signature), "bad-signature")
     return trust_block(block)
+
+
+def is_third(voters, validators):
+    """8.3, 6: more than a third of the power, matched by key; of nobody's always."""
+    keys = {voter.key for voter in voters}
+    known = [one for one in validators if one.key in keys]
+    return not validators or 3 * power_of(known) > power_of(validators)
+
+
+def is_two_thirds(voters, validators):
+    """8.3, 7"""
+    return 3 * power_of(voters) > 2 * power_of(validators)
 
 
 def verify_bundle(trusted, bundle, now, trusting_period, clock_drift):
@@ -1733,6 +1866,12 @@ def replay_studies(report, vectors):
             report.same(f"{uid}, {kind}", got, want)
 
 
+def replay_groups(report, vectors):
+    for v in vectors:
+        names = unhex([v["nonce"], v["source"], v["owner"]])
+        report.same(v["study_id"], group_id(*names).hex(), v["study_id"])
+
+
 def replay_commitments(report, vectors):
     for v in vectors:
         if v["of"] == "reason":
@@ -1782,6 +1921,33 @@ def replay_state_tree(report, vectors):
             if p["reason"] == "":
                 report.same(where, records.get(key), value)
                 report.same(where, make_proof(records, key), proof)
+
+
+def numbered_record(number):
+    """11: one of the records that snapshot.json counts."""
+    return b"\x05" + sha256(b"record %d" % number), number.to_bytes(4, "big")
+
+
+def replay_snapshot(report, vectors):
+    for v in vectors:
+        records = {bytes.fromhex(one["key"]): bytes.fromhex(one["value"])
+                   for one in v["records"]}
+        records |= dict(map(numbered_record, range(v["numbered"])))
+        manifest, chunks = make_snapshot(records, v["chain_id"], v["height"],
+                                         int(v["time_ns"]))
+        report.same(f"{v['name']}, manifest", manifest.hex(), v["manifest"])
+        report.same(f"{v['name']}, chunks", [sha256(chunk) for chunk in chunks],
+                    unhex(v["chunks"]))
+        parsed = parse_manifest(manifest)
+        for number, chunk in enumerate(chunks):
+            report.same(f"{v['name']}, chunk {number}",
+                        code_of(check_chunk, parsed, number, chunk), "")
+        for bad in v["refused_manifests"] or []:
+            report.same(f"{v['name']}, a manifest with {bad['name']}: accepted",
+                        code_of(parse_manifest, bytes.fromhex(bad["bytes"])) == "", False)
+        for bad in v["refused_chunks"] or []:
+            code = code_of(check_chunk, parsed, 0, bytes.fromhex(bad["bytes"]))
+            report.same(f"{v['name']}, a chunk with {bad['name']}: accepted", code == "", False)
 
 
 def replay_light(report, vectors):
@@ -1870,10 +2036,12 @@ def replay_rules(report, vectors):
 REPLAYS = {
     "keys": replay_keys,
     "studies": replay_studies,
+    "groups": replay_groups,
     "commitments": replay_commitments,
     "transactions": replay_transactions,
     "invalid": replay_invalid,
     "state-tree": replay_state_tree,
+    "snapshot": replay_snapshot,
     "light": replay_light,
     "rules": replay_rules,
 }

@@ -196,12 +196,19 @@ func (s *Store) write(base *view, after *sealed) error {
 	case last != base:
 		return ErrOvertaken
 	}
+	if s.wrote == nil { // there may be one of an earlier Close
+		if err := after.batch.Delete(keyBefore, nil); err != nil {
+			return err
+		}
+	}
 	if err := after.batch.Commit(pebble.Sync); err != nil {
 		return err
 	}
+	s.wrote = append(s.wrote[:0], after.batch.Repr()...)
 	// A crash from here on leaves the new block on disk; Open finds it. If what was written cannot be read, the
 	// store is as good as closed: nobody may build on a block that is not the last.
-	next, err := see(s.db.NewSnapshot(), after.tree)
+	snap := s.db.NewSnapshot()
+	next, err := see(snap, entries{snap}, after.tree)
 	s.mu.Lock()
 	before := s.before
 	s.last, s.before = next, last

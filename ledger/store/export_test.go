@@ -48,9 +48,31 @@ func (s *Store) DB() *pebble.DB { return s.db }
 
 // Look takes a snapshot of what is on disk, past what the store has in memory.
 func (s *Store) Look() (*Snapshot, error) {
-	v, err := s.look()
+	snap := s.db.NewSnapshot()
+	v, err := look(snap, entries{snap})
 	if err != nil {
 		return nil, err
 	}
 	return &Snapshot{Snapshot: v.ledger, view: v}, nil
+}
+
+// Undone returns the scan and the get of records after some writes, as they were before these.
+func (s *Store) Undone(write func(*pebble.Batch) error) (scan func(from, to []byte, visit func(key, value []byte) error) error,
+	get func(key []byte) ([]byte, error), err error) {
+	before := s.db.NewSnapshot()
+	defer before.Close()
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	if err := write(batch); err != nil {
+		return nil, nil, err
+	}
+	undo, err := s.undoOf(batch.Repr(), entries{before})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := batch.Commit(pebble.NoSync); err != nil {
+		return nil, nil, err
+	}
+	u, err := undoneBy(undo, entries{s.db})
+	return u.Scan, u.Get, err
 }

@@ -11,6 +11,9 @@ const (
 	// baseBytes is the size of the first level that tables are merged into. A greater one spares a level, and each level costs
 	// some ten rewrites of a record.
 	baseBytes = 256 << 20
+	// indexBlockBytes is the size of the blocks that say where the blocks of a table are. Small ones are needed so seldom,
+	// each, that the cache drops them, and are read again for every second record at ten million.
+	indexBlockBytes = 256 << 10
 	// bloomBits a key make one absent key in a hundred cost a disk read. Most reads of a block are of keys that
 	// must be absent.
 	bloomBits = 10

@@ -127,7 +127,7 @@ func (r *Restore) finish() error {
 	if root := t.Root(); root != m.AppHash {
 		return fmt.Errorf("%w: the chunks have made the app hash %x, want %x", ErrDamaged, root, m.AppHash)
 	}
-	state, err := ledger.NewSnapshot(reader{r.db})
+	state, err := ledger.NewSnapshot(reader{entries{r.db}})
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"collimate/keys"
 	"collimate/ledger"
 	"collimate/ledger/store"
 	"collimate/ledger/tree"
@@ -120,6 +121,7 @@ func scaleTree(b *testing.B, n int) {
 		}
 	}
 	fill(b, s.DB(), n, commit)
+	grant(b, s, height)
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
 	}
@@ -163,13 +165,65 @@ func scaleTree(b *testing.B, n int) {
 	for _, list := range [][]float64{prove, verify, size} {
 		slices.Sort(list)
 	}
-	at := func(list []float64, share float64) float64 { return list[int(share*float64(len(list)-1))] }
+	scaleDecide(b, snap)
 	b.ReportMetric(at(prove, 0.5), "prove-p50-us")
 	b.ReportMetric(at(prove, 0.99), "prove-p99-us")
 	b.ReportMetric(at(verify, 0.5), "verify-p50-us")
 	b.ReportMetric(at(size, 0.5), "proof-p50-B")
 	b.ReportMetric(at(size, 1), "proof-max-B")
 	scaleArchive(b, snap)
+}
+
+// at returns a percentile of what is sorted.
+func at(list []float64, share float64) float64 { return list[int(share*float64(len(list)-1))] }
+
+const (
+	grantedStudies = 4096 // real ones, whose keys lie among those of the records
+	grantBlind     = 7
+)
+
+// grant adds a source with studies, whose owner lets one requester in, from a height on.
+func grant(b *testing.B, s *store.Store, height int64) {
+	extend(b, s, height, history(b, 1))
+	for from := 0; from < grantedStudies; from += ledger.MaxStudiesPerTx {
+		var body ledger.DefineStudy
+		var grants []*ledger.Transaction
+		for i := from; i < from+ledger.MaxStudiesPerTx; i++ {
+			body.Studies = append(body.Studies, ledger.StudyDefinition{Study: studyOf(i), Owner: keys.Owner{ID: idOf(b, "p1")}, Kind: ledger.RecordImaging})
+			grants = append(grants, signed(b, "p1", ledger.AllowAccess{
+				Study: studyOf(i), Commitment: ledger.NewCommitment([32]byte{grantBlind}, keys.Grantee{ID: idOf(b, "south")}, studyOf(i)),
+				NotAfter: timeOf(height).Add(24 * time.Hour).Unix(), Scope: ledger.ScopeAll,
+			}))
+		}
+		extend(b, s, height+1, append([]*ledger.Transaction{signed(b, "north", body)}, grants...))
+		height++
+	}
+}
+
+// scaleDecide decides for somebody who is let in and for somebody who is not, on studies all over the state.
+func scaleDecide(b *testing.B, snap *store.Snapshot) {
+	source, south := keys.Source{ID: idOf(b, "north")}, keys.Grantee{ID: idOf(b, "south")}
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, of := range []struct {
+		name  string
+		blind byte
+	}{{"allow", grantBlind}, {"refuse", grantBlind + 1}} {
+		var took []float64
+		for range 20_000 {
+			began := time.Now()
+			d, err := ledger.Decide(snap.Snapshot, ledger.Access{
+				Source: source, Study: studyOf(rng.IntN(grantedStudies)), Requester: south, Openings: []ledger.Opening{{Blind: [32]byte{of.blind}}},
+				Scope: ledger.ScopeImages, Now: snap.Time(), Staleness: time.Minute,
+			})
+			took = append(took, float64(time.Since(began).Nanoseconds())/1000)
+			if err != nil || d.Allowed != (of.blind == grantBlind) {
+				b.Fatal(d, err)
+			}
+		}
+		slices.Sort(took)
+		b.ReportMetric(at(took, 0.5), of.name+"-p50-us")
+		b.ReportMetric(at(took, 0.99), of.name+"-p99-us")
+	}
 }
 
 // scaleArchive exports a state, restores it and verifies what came of it.

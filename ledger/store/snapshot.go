@@ -31,8 +31,8 @@ func (s *Store) Snapshot() *Snapshot {
 	return s.last.share()
 }
 
-// SnapshotAt returns the state after the block at a height: the last committed one or, if it was committed since the store
-// was opened, the one before it, whose app hash is in the header of the last. Of others it returns ErrNotKept.
+// SnapshotAt returns the state after the block at a height: the last committed one, or the one before it, whose app hash is
+// in the header of the last. Of others it returns ErrNotKept. The one before it is not kept through a crash.
 func (s *Store) SnapshotAt(height int64) (*Snapshot, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,6 +75,7 @@ func (s *Snapshot) Close() error {
 // that it keeps, each Snapshot another; whoever gives back the last one closes it.
 type view struct {
 	pebble *pebble.Snapshot
+	from   records // entries of the Pebble snapshot, or undone
 	ledger *ledger.Snapshot
 	tree   *tree.Tree
 	refs   atomic.Int64
@@ -93,32 +94,50 @@ func (v *view) release() error {
 	return v.pebble.Close()
 }
 
-// reader reads flat state out of Pebble.
-type reader struct{ from pebble.Reader }
+// records are all that stands beside each other: state, the store's own marks and the tree.
+type records interface {
+	// Get returns a copy of a value, nil if there is none.
+	Get(key []byte) ([]byte, error)
+	// Scan visits the keys with from <= key < to.
+	Scan(from, to []byte, visit func(key, value []byte) error) error
+}
 
-// Get returns a copy: Pebble's own bytes are valid only until the closer is closed.
-func (r reader) Get(key []byte) (value []byte, err error) {
+// reader reads the flat state.
+type reader struct{ from records }
+
+// Get returns a copy.
+func (r reader) Get(key []byte) ([]byte, error) {
 	if !isState(key) {
 		return nil, nil
 	}
-	b, closer, err := r.from.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the ledger store: %w", err)
-	}
-	value = append(make([]byte, 0, len(b)), b...)
-	return value, closer.Close()
+	return r.from.Get(key)
 }
 
 // Iterate visits the keys under a prefix.
 func (r reader) Iterate(prefix []byte, visit func(key, value []byte) error) error {
+	return r.iterateFrom(prefix, prefix, visit)
+}
+
+func (r reader) iterateFrom(prefix, from []byte, visit func(key, value []byte) error) error {
 	to := after(prefix)
 	if to == nil || !isState(to) {
 		to = []byte{firstOwn}
 	}
-	return entries(r).Scan(prefix, to, visit)
+	if bytes.Compare(from, prefix) < 0 {
+		from = prefix
+	}
+	if bytes.Compare(from, to) >= 0 {
+		return nil
+	}
+	return r.from.Scan(from, to, visit)
+}
+
+// IterateFrom visits the keys under a prefix that are not before from, at no cost for those that are.
+func (s *Snapshot) IterateFrom(prefix, from []byte, visit func(key, value []byte) error) error {
+	if s.view == nil {
+		return ErrClosed
+	}
+	return reader{s.view.from}.iterateFrom(prefix, from, visit)
 }
 
 // after returns the first key that comes after every key with this prefix; nil, no bound, if there is none.
@@ -133,8 +152,21 @@ func after(prefix []byte) []byte {
 	return nil
 }
 
-// entries reads what stands beside each other in Pebble, and so the tree.
+// entries are the records in Pebble.
 type entries struct{ from pebble.Reader }
+
+// Get returns a copy: Pebble's own bytes are valid only until the closer is closed.
+func (e entries) Get(key []byte) (value []byte, err error) {
+	b, closer, err := e.from.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the ledger store: %w", err)
+	}
+	value = append(make([]byte, 0, len(b)), b...)
+	return value, closer.Close()
+}
 
 // Scan visits the keys with from <= key < to.
 func (e entries) Scan(from, to []byte, visit func(key, value []byte) error) (err error) {

@@ -33,6 +33,8 @@ type Options struct {
 	FS vfs.FS
 	// Logger takes what Pebble reports as errors; slog.Default when nil.
 	Logger *slog.Logger
+	// ReadOnly opens a store that is there, and changes nothing on disk. A commit fails.
+	ReadOnly bool
 }
 
 // Store is the state of one ledger.
@@ -43,7 +45,9 @@ type Store struct {
 
 	mu     sync.Mutex
 	last   *view // of the last committed block; nil when closed; guarded by mu
-	before *view // of the block before it, if that was committed since Open; guarded by mu
+	before *view // of the block before it, nil if that is not known; guarded by mu
+
+	wrote []byte // the batch that came between the two, if it was committed since Open; guarded by commit
 }
 
 // Open opens the store in dir, and makes one if there is none. One process at a time can have it open.
@@ -53,13 +57,26 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("opening the ledger store: %w", err)
 	}
 	s := &Store{db: db}
-	if err = checkFormat(db); err == nil {
-		s.last, err = s.look()
-	}
-	if err != nil {
+	if err := s.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the ledger store: %w", err), db.Close())
 	}
 	return s, nil
+}
+
+// open takes the views to begin with.
+func (s *Store) open() error {
+	if err := checkFormat(s.db); err != nil {
+		return err
+	}
+	snap := s.db.NewSnapshot()
+	var err error
+	if s.last, err = look(snap, entries{snap}); err != nil {
+		return err
+	}
+	if s.before, err = s.recallBefore(); err != nil {
+		return errors.Join(err, s.last.release())
+	}
+	return nil
 }
 
 // openPebble opens the database beneath a store.
@@ -72,6 +89,8 @@ func openPebble(dir string, o Options) (*pebble.DB, error) {
 	p := &pebble.Options{
 		Cache:              cache,
 		FS:                 o.FS,
+		ReadOnly:           o.ReadOnly,
+		ErrorIfNotExists:   o.ReadOnly,
 		FormatMajorVersion: pebble.FormatTableFormatV6, // pinned: a newer Pebble must still open what we wrote
 		Logger:             logger{o.Logger},
 		MemTableSize:       memTableBytes,
@@ -79,6 +98,7 @@ func openPebble(dir string, o Options) (*pebble.DB, error) {
 	}
 	for i := range p.Levels {
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)
+		p.Levels[i].IndexBlockSize = indexBlockBytes
 	}
 	db, err := pebble.Open(dir, p)
 	if err != nil {
@@ -98,10 +118,14 @@ func (s *Store) Close() error {
 	if last == nil {
 		return ErrClosed
 	}
-	err := last.release()
+	var err error
 	if before != nil {
+		if s.wrote != nil {
+			err = s.keepBefore(before)
+		}
 		err = errors.Join(err, before.release())
 	}
+	err = errors.Join(err, last.release())
 	if err := errors.Join(err, s.db.Close()); err != nil {
 		return fmt.Errorf("closing the ledger store: %w", err)
 	}
@@ -118,17 +142,16 @@ func (s *Store) Last() (height int64, appHash []byte, err error) {
 	return snap.Height(), snap.AppHash(), nil
 }
 
-// look takes a view of what is on disk, at the beginning.
-func (s *Store) look() (*view, error) {
-	snap := s.db.NewSnapshot()
-	t, err := tree.Load(entries{snap})
+// look takes a view of what is on disk, at the beginning. It closes the snapshot on error.
+func look(snap *pebble.Snapshot, from records) (*view, error) {
+	t, err := tree.Load(from)
 	if errors.Is(err, tree.ErrDamaged) {
 		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if err != nil {
 		return nil, errors.Join(err, snap.Close())
 	}
-	v, err := see(snap, t)
+	v, err := see(snap, from, t)
 	if err != nil {
 		return nil, err
 	}
@@ -139,13 +162,13 @@ func (s *Store) look() (*view, error) {
 	return v, nil
 }
 
-// see makes a view of a Pebble snapshot and the tree in it. It closes the snapshot on error.
-func see(snap *pebble.Snapshot, t *tree.Tree) (*view, error) {
-	ls, err := ledger.NewSnapshot(reader{snap})
+// see makes a view of a Pebble snapshot, as it is read, and the tree in it. It closes the snapshot on error.
+func see(snap *pebble.Snapshot, from records, t *tree.Tree) (*view, error) {
+	ls, err := ledger.NewSnapshot(reader{from})
 	if err != nil {
 		return nil, errors.Join(err, snap.Close())
 	}
-	v := &view{pebble: snap, ledger: ls, tree: t.On(entries{snap})}
+	v := &view{pebble: snap, from: from, ledger: ls, tree: t.On(from)}
 	v.refs.Store(1)
 	return v, nil
 }

@@ -150,6 +150,11 @@ func dump(t testing.TB, s *store.Store) []byte {
 	t.Helper()
 	snap := s.Snapshot()
 	defer snap.Close()
+	return dumpOf(t, snap)
+}
+
+func dumpOf(t testing.TB, snap *store.Snapshot) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	err := snap.Iterate(nil, func(k, v []byte) error {
 		fmt.Fprintf(&b, "%x=%x\n", k, v)

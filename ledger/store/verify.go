@@ -16,8 +16,8 @@ func (s *Snapshot) Verify(ctx context.Context, progress func(records int)) error
 	if s.view == nil {
 		return ErrClosed
 	}
-	c := newCursor(s.view.pebble)
-	defer c.Close()
+	c, done := s.view.sweep()
+	defer done()
 	head, _ := ledger.HeadEntry(ledger.Head{})
 	records := 0
 	err := s.Iterate(nil, func(key, value []byte) error {
@@ -47,7 +47,7 @@ func (s *Snapshot) Verify(ctx context.Context, progress func(records int)) error
 	if err != nil {
 		return fmt.Errorf("verifying the state: %w", err)
 	}
-	all, err := tree.Check(entries{s.view.pebble}, c)
+	all, err := tree.Check(s.view.from, c)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrDamaged, err)

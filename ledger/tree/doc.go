@@ -13,7 +13,8 @@
 // bits up, has more than bucketLeaves leaves. The hashes between are computed as needed, those above stay in memory:
 //
 //	depth 0 ... 16   in memory, 3 MB at most            node  0xf1 depth/4 prefix -> leaves, hash
-//	depth 20, 24 ... stored where there are many leaves
+//	depth 20         stored where there are many leaves, and in memory once it has been needed: 50 MB at most
+//	depth 24 ...     stored where there are many leaves
 //	at most 32 leaves: scanned and hashed               leaf  0xf2 path           -> SHA-256(value)
 //
 // A write costs two or three short scans and four small entries, however large the state is. Pages of hashes that

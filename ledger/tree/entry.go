@@ -88,6 +88,14 @@ func children(r Reader, prefix Hash, depth int, node Subtree) (all [1 << step]Su
 	return all, err
 }
 
+// below returns the nodes one step below a node, from those that are kept of it if there are any.
+func below(r Reader, prefix Hash, depth int, node Subtree, kept *page) ([1 << step]Subtree, error) {
+	if kept != nil {
+		return kept.children, nil
+	}
+	return children(r, prefix, depth, node)
+}
+
 // leaves appends the leaves under a prefix to list, which must turn out to be as many as the node says.
 func leaves(r Reader, list []Leaf, prefix Hash, depth int, node Subtree) ([]Leaf, error) {
 	first, last := span(prefix, depth)

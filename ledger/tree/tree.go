@@ -15,10 +15,11 @@ type Tree struct {
 	sum Subtree
 }
 
-// page is a node above topDepth.
+// page is a node above topDepth, or one at topDepth with stored nodes beneath it. The latter are read when they are
+// first needed; nil stands for one that has not been.
 type page struct {
 	children [1 << step]Subtree
-	pages    [1 << step]*page // of the children, if these are above topDepth and not empty
+	pages    [1 << step]*page // of the children
 }
 
 // Load returns the tree whose entries r holds. It reads those at topDepth, at most 65,536.
@@ -43,7 +44,7 @@ func Load(r Reader) (*Tree, error) {
 	return t, nil
 }
 
-// summarise fills in the children of the pages above the lowest.
+// summarise fills in the children of the pages above the lowest, when none is kept below topDepth yet.
 func (p *page) summarise() Subtree {
 	for n, below := range p.pages {
 		if below != nil {
@@ -157,14 +158,14 @@ func (u *update) page(p *page, prefix Hash, depth int, changes []change) (*page,
 			continue
 		}
 		was := fresh.children[n]
-		now, err := u.node(at, depth+step, was, these)
+		now, below, err := u.node(at, depth+step, was, fresh.pages[n], these)
 		if err != nil {
 			return nil, err
 		}
 		if err := u.setNode(at, depth+step, was, now); err != nil {
 			return nil, err
 		}
-		fresh.children[n] = now
+		fresh.children[n], fresh.pages[n] = now, below
 	}
 	return fresh, nil
 }
@@ -180,34 +181,40 @@ func (u *update) setNode(prefix Hash, depth int, was, now Subtree) error {
 	return u.set(nodeKey(prefix, depth), encodeNode(now))
 }
 
-// node returns what takes the place of a node at topDepth or below it, and writes what is beneath it.
-func (u *update) node(prefix Hash, depth int, node Subtree, changes []change) (Subtree, error) {
+// node returns what takes the place of a node at topDepth or below it, and writes what is beneath it. kept are the
+// nodes one step below, nil if they have not been read; those after the change are returned.
+func (u *update) node(prefix Hash, depth int, node Subtree, kept *page, changes []change) (Subtree, *page, error) {
 	if node.Leaves <= bucketLeaves {
-		return u.bucket(prefix, depth, node, changes)
+		node, err := u.bucket(prefix, depth, node, changes)
+		return node, nil, err
 	}
-	was, err := children(u.r, prefix, depth, node)
+	was, err := below(u.r, prefix, depth, node, kept)
 	if err != nil {
-		return Subtree{}, err
+		return Subtree{}, nil, err
 	}
-	now := was
+	fresh := &page{children: was}
+	now := &fresh.children
 	for len(changes) > 0 {
 		n, these, rest := next(changes, depth)
 		changes = rest
-		if now[n], err = u.node(child(prefix, depth, n), depth+step, was[n], these); err != nil {
-			return Subtree{}, err
+		if now[n], _, err = u.node(child(prefix, depth, n), depth+step, was[n], nil, these); err != nil {
+			return Subtree{}, nil, err
 		}
 	}
-	node = sum(&now)
-	for n := range now {
-		keep := now[n]
-		if node.Leaves <= bucketLeaves {
-			keep = Subtree{} // the node is a bucket from now on
+	node = sum(now)
+	bucket := node.Leaves <= bucketLeaves // from now on
+	for n, keep := range now {
+		if bucket {
+			keep = Subtree{}
 		}
 		if err := u.setNode(child(prefix, depth, n), depth+step, was[n], keep); err != nil {
-			return Subtree{}, err
+			return Subtree{}, nil, err
 		}
 	}
-	return node, nil
+	if bucket {
+		fresh = nil
+	}
+	return node, fresh, nil
 }
 
 // bucket applies changes to a node without nodes beneath it, and divides it if it comes to have too many leaves.

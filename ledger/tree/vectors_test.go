@@ -3,31 +3,21 @@ package tree_test
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"testing"
 
 	"collimate/ledger/tree"
+	"collimate/ledger/vectortest"
 )
 
-// The vectors are frozen, as those of package ledger are: one that fails means that the code must change.
 var rewrite = flag.Bool("update", false, "write the vectors anew")
 
 const vectorFile = "../testdata/vectors/state-tree.json"
 
-type hexBytes []byte
-
-func (h hexBytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)), nil }
-
-func (h *hexBytes) UnmarshalText(b []byte) (err error) {
-	*h, err = hex.DecodeString(string(b))
-	return err
-}
+type hexBytes = vectortest.Hex
 
 type (
 	stateVector struct {
@@ -52,27 +42,7 @@ type (
 
 // TestVectors checks the frozen file, which other programs hold too: each root from the records, each proof.
 func TestVectors(t *testing.T) {
-	if *rewrite {
-		b, err := json.MarshalIndent(makeVectors(t), "", "  ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(vectorFile, append(b, '\n'), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b, err := os.ReadFile(vectorFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []stateVector
-	if err := json.Unmarshal(b, &all); err != nil {
-		t.Fatal(err)
-	}
-	if len(all) == 0 {
-		t.Fatal("no vectors")
-	}
-	for _, v := range all {
+	for _, v := range vectortest.Read(t, vectorFile, *rewrite, func() []stateVector { return makeVectors(t) }) {
 		s := state{}
 		for _, r := range v.Records {
 			s[string(r.Key)] = append([]byte{}, r.Value...)

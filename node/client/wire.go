@@ -111,7 +111,7 @@ const (
 	CodeTooMany      = "too-many"     // requests from one address
 	CodeTooOld       = "too-old"      // a stream of events cannot resume
 	CodeTooSlow      = "too-slow"     // a stream of events was not read
-	CodeNoProof      = "no-proof-yet" // the node was started a moment ago
+	CodeNoProof      = "no-proof-yet" // the node has joined a moment ago, or started after a crash
 	CodeNotFinal     = "not-final"    // accepted, and may still become final
 	CodeCatchingUp   = "catching-up"  // try again, or another node
 	CodeBusy         = "busy"         // try again

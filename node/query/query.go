@@ -1,12 +1,7 @@
 package query
 
 import (
-	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -16,6 +11,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 	"github.com/veraison/go-cose"
 
+	"collimate/detcbor"
 	"collimate/keys"
 )
 
@@ -64,27 +60,8 @@ type header struct {
 	SPKI      []byte         `cbor:"-65537,keyasint"`
 }
 
-// The encoding of transactions. ledger-spec 3.2
-var (
-	encMode = must(cbor.CoreDetEncOptions().EncMode())
-	decMode = must(cbor.DecOptions{
-		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
-		IndefLength:       cbor.IndefLengthForbidden,
-		TagsMd:            cbor.TagsForbidden,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-		MaxNestedLevels:   4,
-		MaxArrayElements:  16,
-		MaxMapPairs:       16,
-	}.DecMode())
-)
-
-// must panics on options that contradict each other, which the first test finds.
-func must[M any](mode M, err error) M {
-	if err != nil {
-		panic(err)
-	}
-	return mode
-}
+// format is the encoding of transactions. ledger-spec 3.2
+var format = detcbor.New(detcbor.Limits{Depth: 4, Elements: 16, Pairs: 16})
 
 // Sign encodes and signs a query for one chain. rand is what the key's own Sign asks for; only ECDSA and Ed25519 do
 // without.
@@ -104,7 +81,7 @@ func Sign(rand io.Reader, chainID string, q History, key crypto.Signer) ([]byte,
 	m := cose.NewSign1Message()
 	m.Headers.Protected.SetAlgorithm(alg)
 	m.Headers.Protected[labelSPKI] = spki
-	if m.Payload, err = encMode.Marshal(payload{Kind: kindHistory, Study: q.Study, At: q.At.Unix()}); err != nil {
+	if m.Payload, err = format.Encode(payload{Kind: kindHistory, Study: q.Study, At: q.At.Unix()}); err != nil {
 		return nil, fmt.Errorf("encoding the query: %w", err)
 	}
 	if err := m.Sign(rand, context(chainID), with); err != nil {
@@ -122,7 +99,7 @@ func Verify(chainID string, raw []byte, now time.Time) (History, keys.ID, error)
 	if len(raw) == 0 || len(raw) > MaxBytes || raw[0] != taggedSign1 {
 		return History{}, keys.ID{}, ErrMalformed
 	}
-	if err := errors.Join(decode(raw[1:], &e), decode(e.Protected, &h), decode(e.Payload, &p)); err != nil {
+	if err := errors.Join(format.DecodeExact(raw[1:], &e), format.DecodeExact(e.Protected, &h), format.DecodeExact(e.Payload, &p)); err != nil {
 		return History{}, keys.ID{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if len(e.Unprotected) > 0 || p.Kind != kindHistory {
@@ -132,9 +109,9 @@ func Verify(chainID string, raw []byte, now time.Time) (History, keys.ID, error)
 	if age := now.Sub(q.At); age > MaxAge || age < -MaxAge {
 		return History{}, keys.ID{}, ErrStale
 	}
-	pub, err := x509.ParsePKIXPublicKey(h.SPKI)
+	pub, err := keys.ParseSPKI(h.SPKI)
 	if err != nil {
-		return History{}, keys.ID{}, fmt.Errorf("%w: reading the signer's key: %w", ErrMalformed, err)
+		return History{}, keys.ID{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	alg, err := algorithmOf(pub)
 	if err == nil && alg != h.Algorithm {
@@ -143,14 +120,10 @@ func Verify(chainID string, raw []byte, now time.Time) (History, keys.ID, error)
 	if err != nil {
 		return History{}, keys.ID{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	id, err := keys.IDOf(pub)
-	if err != nil {
-		return History{}, keys.ID{}, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
 	if err := verify(chainID, alg, pub, e); err != nil {
 		return History{}, keys.ID{}, err
 	}
-	return q, id, nil
+	return q, keys.IDOfSPKI(h.SPKI), nil
 }
 
 func verify(chainID string, alg cose.Algorithm, pub crypto.PublicKey, e envelope) error {
@@ -158,7 +131,7 @@ func verify(chainID string, alg cose.Algorithm, pub crypto.PublicKey, e envelope
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	protected, err := encMode.Marshal(e.Protected)
+	protected, err := format.Encode(e.Protected)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
@@ -173,35 +146,10 @@ func verify(chainID string, alg cose.Algorithm, pub crypto.PublicKey, e envelope
 	return nil
 }
 
-// decode accepts what v encodes to again and nothing else. ledger-spec 3.2
-func decode(b []byte, v any) error {
-	if err := decMode.Unmarshal(b, v); err != nil {
-		return err
-	}
-	again, err := encMode.Marshal(v)
-	if err == nil && !bytes.Equal(again, b) {
-		err = errors.New("not in deterministic encoding")
-	}
-	return err
-}
-
 func context(chainID string) []byte { return append([]byte(tag), chainID...) }
 
 // algorithmOf returns the one algorithm that a key signs with. ledger-spec 3.4
 func algorithmOf(pub crypto.PublicKey) (cose.Algorithm, error) {
-	if err := keys.Supported(pub); err != nil {
-		return 0, err
-	}
-	switch k := pub.(type) {
-	case *ecdsa.PublicKey:
-		if k.Curve == elliptic.P384() {
-			return cose.AlgorithmES384, nil
-		}
-		return cose.AlgorithmES256, nil
-	case *rsa.PublicKey:
-		return cose.AlgorithmPS256, nil
-	case ed25519.PublicKey:
-		return cose.AlgorithmEdDSA, nil
-	}
-	return 0, keys.ErrUnsupportedKey
+	alg, err := keys.Algorithm(pub)
+	return cose.Algorithm(alg), err
 }

@@ -68,7 +68,7 @@ type Client struct {
 	http   *http.Client
 }
 
-var _ remote.PACS = (*Client)(nil)
+var _ remote.SeriesPACS = (*Client)(nil)
 
 // New makes a Client. It does not connect.
 func New(c Config) (*Client, error) {
@@ -207,6 +207,9 @@ func (w *watched) Close() error {
 	return err
 }
 
+// acceptStored asks for instances in the bytes that are stored. DICOM PS3.18 8.7.3.5.2
+const acceptStored = `multipart/related; type="application/dicom"; transfer-syntax=*`
+
 // Fetch implements remote.PACS.
 func (c *Client) Fetch(ctx context.Context, i pacs.Instance) (io.ReadCloser, error) {
 	for _, uid := range []string{i.StudyInstanceUID, i.SeriesInstanceUID, i.SOPInstanceUID} {
@@ -215,7 +218,7 @@ func (c *Client) Fetch(ctx context.Context, i pacs.Instance) (io.ReadCloser, err
 		}
 	}
 	path := "/studies/" + i.StudyInstanceUID + "/series/" + i.SeriesInstanceUID + "/instances/" + i.SOPInstanceUID
-	resp, err := c.get(ctx, path, `multipart/related; type="application/dicom"; transfer-syntax=*`)
+	resp, err := c.get(ctx, path, acceptStored)
 	if err != nil {
 		return nil, err
 	}
@@ -227,23 +230,77 @@ func (c *Client) Fetch(ctx context.Context, i pacs.Instance) (io.ReadCloser, err
 	return r, nil
 }
 
-// single returns the one part of an answer.
-func single(resp *http.Response) (*part, error) {
+// FetchSeries implements remote.SeriesPACS.
+func (c *Client) FetchSeries(ctx context.Context, studyInstanceUID, seriesInstanceUID string) (remote.Parts, error) {
+	for _, uid := range []string{studyInstanceUID, seriesInstanceUID} {
+		if dicom.CheckUID(uid) != nil {
+			return nil, pacs.ErrNotFound
+		}
+	}
+	resp, err := c.get(ctx, "/studies/"+studyInstanceUID+"/series/"+seriesInstanceUID, acceptStored)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newParts(resp)
+	if err != nil {
+		resp.Body.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// parts are the instances of an answer.
+type parts struct {
+	body io.ReadCloser
+	all  *multipart.Reader
+}
+
+func newParts(resp *http.Response) (*parts, error) {
 	kind, params, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/related" || params["boundary"] == "" {
 		return nil, errors.New("the PACS does not answer with multipart/related, as WADO-RS does")
 	}
-	m := multipart.NewReader(resp.Body, params["boundary"])
-	first, err := m.NextRawPart()
+	return &parts{resp.Body, multipart.NewReader(resp.Body, params["boundary"])}, nil
+}
+
+// Next implements remote.Parts: io.EOF stands behind the closing boundary.
+func (p *parts) Next() (io.Reader, error) {
+	next, err := p.all.NextRawPart()
 	if err == io.EOF {
-		return nil, fmt.Errorf("the PACS answers with no instance: %w", pacs.ErrNotFound)
+		return nil, p.end()
 	} else if err != nil {
 		return nil, broken(err)
 	}
-	if kind, _, err := mime.ParseMediaType(first.Header.Get("Content-Type")); err != nil || kind != "application/dicom" {
+	if kind, _, err := mime.ParseMediaType(next.Header.Get("Content-Type")); err != nil || kind != "application/dicom" {
 		return nil, errors.New("the PACS answers with something other than application/dicom")
 	}
-	return &part{body: resp.Body, all: m, part: first}, nil
+	return next, nil
+}
+
+// end returns io.EOF if nothing of use comes any more. A connection is used again only if its answer was read.
+func (p *parts) end() error {
+	if n, err := io.Copy(io.Discard, io.LimitReader(p.body, maxEpilogue)); err != nil || n == maxEpilogue {
+		return errors.New("the answer of the PACS does not end behind its closing boundary")
+	}
+	return io.EOF
+}
+
+// Close implements remote.Parts.
+func (p *parts) Close() error { return p.body.Close() }
+
+// single returns the one part of an answer.
+func single(resp *http.Response) (*part, error) {
+	all, err := newParts(resp)
+	if err != nil {
+		return nil, err
+	}
+	first, err := all.Next()
+	if err == io.EOF {
+		return nil, fmt.Errorf("the PACS answers with no instance: %w", pacs.ErrNotFound)
+	} else if err != nil {
+		return nil, err
+	}
+	return &part{parts: all, part: first}, nil
 }
 
 // broken makes an early end of an answer the error that it is: multipart wraps io.EOF for it.
@@ -256,9 +313,8 @@ func broken(err error) error {
 
 // part reads the one part of an answer; it ends well only behind the closing boundary.
 type part struct {
-	body io.ReadCloser
-	all  *multipart.Reader
-	part *multipart.Part
+	*parts
+	part io.Reader
 	err  error
 }
 
@@ -278,17 +334,8 @@ func (p *part) Read(b []byte) (int, error) {
 
 // end returns io.EOF if this was all that was promised.
 func (p *part) end() error {
-	switch _, err := p.all.NextRawPart(); {
-	case err == nil:
-		return errors.New("the PACS answers with more than one instance")
-	case err != io.EOF:
-		return broken(err)
+	if _, err := p.parts.Next(); err != nil {
+		return err
 	}
-	// Behind the boundary nothing of use comes, but a connection is used again only if its answer was read.
-	if n, err := io.Copy(io.Discard, io.LimitReader(p.body, maxEpilogue)); err != nil || n == maxEpilogue {
-		return errors.New("the answer of the PACS does not end behind its closing boundary")
-	}
-	return io.EOF
+	return errors.New("the PACS answers with more than one instance")
 }
-
-func (p *part) Close() error { return p.body.Close() }

@@ -3,9 +3,11 @@
 //
 // A Client is a remote.PACS; remote.Open makes a pacs.Archive of it.
 //
+//	GET  URL/studies?StudyDate=D-                          studies since a day, in pages
 //	GET  URL/studies?StudyInstanceUID=S                    the study
 //	GET  URL/studies/S/series, URL/studies/S/instances     in pages, until the PACS has no more
-//	GET  URL/studies/S/series/E/instances/I                one instance:
+//	GET  URL/studies/S/series/E                            all instances of a series, which cost a PACS a third of
+//	GET  URL/studies/S/series/E/instances/I                one by one:
 //	     Accept: multipart/related; type="application/dicom"; transfer-syntax=*
 //
 // The star asks for the bytes that are stored; a Client never has the PACS transcode. A listing is complete when it

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -221,6 +222,57 @@ func TestConfig(t *testing.T) {
 		c := Config{URL: url}
 		if err := c.Validate(); (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret")) {
 			t.Errorf("%s: %v, want %q", url, err, want)
+		}
+	}
+}
+
+// TestStudiesInPages: a PACS that gives fewer at a time than asked for, one that knows no offset, and those that fail.
+func TestStudiesInPages(t *testing.T) {
+	const total = 7
+	page := func(from, to int) string {
+		var all []string
+		for n := from; n < min(to, total); n++ {
+			all = append(all, fmt.Sprintf(`{"0020000D":{"vr":"UI","Value":["1.2.%d"]},"00201208":{"vr":"IS","Value":[%d]}}`, n+1, n))
+		}
+		return "[" + strings.Join(all, ",") + "]"
+	}
+	for _, tt := range []struct {
+		name   string
+		answer func(offset int) (status int, body string)
+		want   int
+		err    string
+	}{
+		{"three at a time", func(o int) (int, string) { return 200, page(o, o+3) }, total, ""},
+		{"no offset", func(int) (int, string) { return 200, page(0, total) }, total, ""},
+		{"none", func(int) (int, string) { return 204, "" }, 0, ""},
+		{"not found", func(int) (int, string) { return 404, "" }, 0, "no list of studies"},
+		{"broken midway", func(o int) (int, string) {
+			if o > 0 {
+				return 500, ""
+			}
+			return 200, page(o, o+3)
+		}, 3, "500"},
+	} {
+		c := pacsOf(t, func(w http.ResponseWriter, r *http.Request) {
+			if got := r.FormValue("StudyDate"); got != "20240228-" {
+				t.Errorf("%s: asked for StudyDate=%q", tt.name, got)
+			}
+			offset, _ := strconv.Atoi(r.FormValue("offset"))
+			status, body := tt.answer(offset)
+			w.WriteHeader(status)
+			io.WriteString(w, body)
+		})
+		got, err := map[string]int{}, error(nil)
+		for s, e := range c.Studies(t.Context(), time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)) {
+			if err = e; e == nil {
+				got[s.Study.InstanceUID] = s.Instances
+			}
+		}
+		if len(got) != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) || errors.Is(err, pacs.ErrNotFound) {
+			t.Errorf("%s: %d studies, %v; want %d, %q", tt.name, len(got), err, tt.want, tt.err)
+		}
+		if tt.want == total && got["1.2.7"] != 6 {
+			t.Errorf("%s: the last study has %d instances, want 6", tt.name, got["1.2.7"])
 		}
 	}
 }

@@ -3,8 +3,11 @@ package dicomweb
 import "time"
 
 const (
-	// pageSize is how many series or instances are asked for at once: some 2 kB each.
+	// pageSize is how many studies, series or instances are asked for at once: some 2 kB each.
 	pageSize = 1000
+
+	// maxStudies ends the listing of a PACS that has no end: a hundred years of a large hospital.
+	maxStudies = 50_000_000
 
 	// maxPageBytes bounds one page of JSON. Some PACS add attributes that were not asked for.
 	maxPageBytes = 64 << 20

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"collimate/dicom"
@@ -115,25 +117,14 @@ func include(fields []dicom.Tag) url.Values {
 	return params
 }
 
-// List implements remote.PACS.
-func (c *Client) List(ctx context.Context, studyInstanceUID string) (*pacs.Study, error) {
-	params := include([]dicom.Tag{
-		dicom.IssuerOfPatientID, dicom.StudyDescription, dicom.ReferringPhysicianName, dicom.StudyID,
-		dicom.StudyInstances,
-	})
-	params.Set("StudyInstanceUID", studyInstanceUID)
-	found, err := c.query(ctx, "/studies", params)
-	if err != nil {
-		return nil, err
-	}
-	if len(found) == 0 {
-		return nil, pacs.ErrNotFound
-	}
-	if len(found) > 1 {
-		return nil, fmt.Errorf("the PACS lists %d studies of one UID", len(found))
-	}
-	o := found[0]
-	s := &pacs.Study{
+// studyFields are what a PACS returns of a study only on demand.
+var studyFields = []dicom.Tag{
+	dicom.IssuerOfPatientID, dicom.StudyDescription, dicom.ReferringPhysicianName, dicom.StudyID, dicom.StudyInstances,
+}
+
+// study returns what a result says of a study.
+func (o object) study() pacs.Study {
+	return pacs.Study{
 		InstanceUID:     o.text(dicom.StudyInstanceUID),
 		PatientName:     o.text(dicom.PatientName),
 		PatientID:       o.text(dicom.PatientID),
@@ -147,6 +138,62 @@ func (c *Client) List(ctx context.Context, studyInstanceUID string) (*pacs.Study
 		Description:     o.text(dicom.StudyDescription),
 		Referring:       o.text(dicom.ReferringPhysicianName),
 	}
+}
+
+// Studies implements remote.PACS: pages of studies by Study Date. DICOM PS3.18 10.6
+func (c *Client) Studies(ctx context.Context, from time.Time) iter.Seq2[pacs.Summary, error] {
+	return func(yield func(pacs.Summary, error) bool) {
+		params := include(studyFields)
+		params.Set("limit", strconv.Itoa(pageSize))
+		if !from.IsZero() {
+			params.Set("StudyDate", from.AddDate(0, 0, -1).Format("20060102")+"-") // a day more for the time zone of the PACS
+		}
+		first := ""
+		for n := 0; n < maxStudies; {
+			params.Set("offset", strconv.Itoa(n))
+			page, err := c.query(ctx, "/studies", params)
+			if errors.Is(err, pacs.ErrNotFound) {
+				err = errors.New("the PACS has no list of studies at its URL: check that this is the root of its DICOMweb services")
+			}
+			if err != nil {
+				yield(pacs.Summary{}, err)
+				return
+			}
+			if len(page) == 0 || n > 0 && page[0].text(dicom.StudyInstanceUID) == first {
+				return // QUIRK: as in all
+			}
+			for _, o := range page {
+				count, _ := strconv.Atoi(o.text(dicom.StudyInstances)) // 0 if it does not say
+				if !yield(pacs.Summary{Study: o.study(), Instances: count}, nil) {
+					return
+				}
+			}
+			if n == 0 {
+				first = page[0].text(dicom.StudyInstanceUID)
+			}
+			n += len(page)
+		}
+		yield(pacs.Summary{}, fmt.Errorf("the PACS lists more than %d studies", maxStudies))
+	}
+}
+
+// List implements remote.PACS.
+func (c *Client) List(ctx context.Context, studyInstanceUID string) (*pacs.Study, error) {
+	params := include(studyFields)
+	params.Set("StudyInstanceUID", studyInstanceUID)
+	found, err := c.query(ctx, "/studies", params)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, pacs.ErrNotFound
+	}
+	if len(found) > 1 {
+		return nil, fmt.Errorf("the PACS lists %d studies of one UID", len(found))
+	}
+	o := found[0]
+	study := o.study()
+	s := &study
 	if s.InstanceUID != studyInstanceUID {
 		return nil, errors.New("the PACS lists another study than was asked for")
 	}

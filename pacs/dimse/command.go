@@ -20,6 +20,7 @@ const (
 	priority            element = 0x0700
 	dataSetType         element = 0x0800
 	status              element = 0x0900
+	errorComment        element = 0x0902
 	affectedInstance    element = 0x1000
 	moveOriginatorID    element = 0x1031
 	completedSubOps     element = 0x1021
@@ -43,6 +44,7 @@ const (
 	statusNoResources           = 0xa700
 	statusMismatch              = 0xa900
 	statusNotUnderstood         = 0xc000
+	statusOtherPatient          = 0xc001 // ours, as errorComment says. PS3.4 B.2.3
 )
 
 // command is a command set.

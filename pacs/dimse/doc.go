@@ -3,7 +3,7 @@
 //
 //	         Client, a remote.PACS                     Server
 //	C-ECHO   asks the PACS                             answers
-//	C-FIND   lists a study: study, series, images      -
+//	C-FIND   lists studies, and what is in one         -
 //	C-GET    fetches an instance                       -
 //	C-MOVE   fetches an instance, which then comes     hands it to the Client that waits for it
 //	C-STORE  -                                         takes what modalities send into a Sink, such as pacs/fs

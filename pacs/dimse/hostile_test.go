@@ -155,6 +155,7 @@ func TestStore(t *testing.T) {
 		{"line breaks", ctImage, "1.2\r\nlevel=ERROR", nil, statusMismatch},
 		{"conflict", ctImage, "1.2.3.4.5", pacs.ErrConflict, statusDuplicate},
 		{"unfit", ctImage, "1.2.3.4.5", pacs.ErrUnfit, statusNotUnderstood},
+		{"another patient", ctImage, "1.2.3.4.5", pacs.ErrOtherPatient, statusOtherPatient},
 		{"disk full", ctImage, "1.2.3.4.5", errors.New("disk full"), statusNoResources},
 	} {
 		s.fail = tt.fail

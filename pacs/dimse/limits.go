@@ -22,7 +22,7 @@ const (
 	// maxIdentifier bounds a query and one of its results.
 	maxIdentifier = 64 << 10
 
-	// maxResults bounds the results of one query, which are kept at some 500 bytes each.
+	// maxResults bounds the results of one query that are kept, some 500 bytes each. A listing of studies keeps none.
 	maxResults = 100_000
 
 	// maxClasses bounds the series whose SOP class is remembered.
@@ -34,9 +34,11 @@ const (
 	// readBuffer is what a connection is read through.
 	readBuffer = 256 << 10
 
-	// defaultAssociations bounds the associations of a Server, and those that a Client opens.
+	// defaultAssociations bounds the associations of a Server.
 	defaultAssociations = 16
-	defaultOpened       = 4
+
+	// defaultOpened bounds those that a Client opens. Orthanc serves four at a time, and its modalities want some.
+	defaultOpened = 2
 
 	// connectTimeout bounds connecting and the negotiation.
 	connectTimeout = 10 * time.Second
@@ -44,6 +46,7 @@ const (
 	// defaultIdle is how long a peer may be silent, or not read, within an association.
 	defaultIdle = 60 * time.Second
 
-	// keepAssociation is how long an idle association of a Client is kept. Many PACS abort after 30 s.
-	keepAssociation = 10 * time.Second
+	// keepAssociation is how long an idle association of a Client is kept: long enough for the next instance of a study,
+	// and no longer, as the PACS may serve few at a time.
+	keepAssociation = 2 * time.Second
 )

@@ -21,8 +21,8 @@ import (
 
 // Sink takes the instances that come in; pacs/fs is one.
 type Sink interface {
-	// Receive reads a Part 10 file to its end and keeps it, durably, before it returns. pacs.ErrConflict and
-	// pacs.ErrUnfit tell the sender what is wrong with it; any other error is taken as ours.
+	// Receive reads a Part 10 file to its end and keeps it, durably, before it returns. pacs.ErrConflict,
+	// pacs.ErrOtherPatient and pacs.ErrUnfit tell the sender what is wrong with it; any other error is taken as ours.
 	Receive(ctx context.Context, file io.Reader) error
 }
 
@@ -264,6 +264,9 @@ func (s *Server) serve(ctx context.Context, a *association) (stored int, err err
 				stored++
 			}
 			answer[status], answer[affectedInstance] = number(code), cmd[affectedInstance]
+			if code == statusOtherPatient {
+				answer[errorComment] = text("another patient id than the study's: correct and resend", ' ') // at most 64
+			}
 		default:
 			if hasData {
 				return stored, fmt.Errorf("%w: a message of type %04X with data", errProtocol, field)
@@ -302,6 +305,9 @@ func (s *Server) store(ctx context.Context, a *association, cmd command, p prese
 		return statusMismatch, drain(data)
 	case errors.Is(err, pacs.ErrConflict):
 		return statusDuplicate, drain(data)
+	case errors.Is(err, pacs.ErrOtherPatient):
+		s.config.Log.Warn("an instance is refused: it names another patient than the study that it says it is of")
+		return statusOtherPatient, drain(data)
 	case errors.Is(err, pacs.ErrUnfit):
 		return statusNotUnderstood, drain(data)
 	}

@@ -35,11 +35,17 @@ type Archive struct {
 	receiver  func()            // gives up being the one that receives; nil before the first instance
 	growing   map[string]*grown // studies that instances came for of late, by UID
 
+	listing sync.Mutex // of listed
+	listed  map[string]listed
+
 	// fault is called before each step that changes the disk; tests make it fail or kill the process.
 	fault func(step string) error
 }
 
-var _ pacs.Archive = (*Archive)(nil)
+var _ interface {
+	pacs.Archive
+	pacs.Lister
+} = (*Archive)(nil)
 
 // Open opens the archive in dir, and makes one if there is none.
 func Open(dir string) (*Archive, error) {
@@ -124,34 +130,6 @@ func (a *Archive) Study(ctx context.Context, studyInstanceUID string) (*pacs.Stu
 		return nil, err
 	}
 	return &x.Study, nil
-}
-
-// Studies lists the Study Instance UIDs of the archive, sorted. It reads every index.
-func (a *Archive) Studies(ctx context.Context) ([]string, error) {
-	names, err := a.names(studies)
-	if err != nil {
-		return nil, fmt.Errorf("listing the archive: %w", err)
-	}
-	var stems []string // a study has an index, a journal or both
-	for _, name := range names {
-		stem, _, _ := strings.Cut(name, ".")
-		stems = append(stems, stem)
-	}
-	uids := make([]string, 0, len(names))
-	for _, stem := range slices.Compact(stems) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		x, err := a.readIndex(path.Join(studies, stem))
-		if errors.Is(err, pacs.ErrNotFound) {
-			continue // a journal that was begun and holds nothing yet
-		} else if err != nil {
-			return nil, fmt.Errorf("listing the archive: %w", err)
-		}
-		uids = append(uids, x.Study.InstanceUID)
-	}
-	slices.Sort(uids)
-	return uids, nil
 }
 
 // Open implements pacs.Archive. A file on disk that has not the size listed is an error here, before its first

@@ -21,7 +21,8 @@
 // and it is visible and durable when Receive returns. A journal that has grown is folded into the index. A last line
 // that was cut short by a crash was never acknowledged, and does not count. Objects without an index are invisible and are overwritten when the same file comes again. An object
 // that an index refers to is never changed: an instance that comes again with other bytes is refused, and the
-// first stays.
+// first stays. Refused, too, is an instance that names another patient than its study; the first that says whose it is
+// decides.
 //
 // Names in the archive are hashes, so a file name neither tells who was examined nor, whatever a UID in a
 // file says, leads out of the folder. Files and folders are for the owner alone.

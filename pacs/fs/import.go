@@ -189,13 +189,14 @@ func (i *importer) file(x *index, uid string, f found, dirty map[string]bool) (i
 	if h.Text(dicom.StudyInstanceUID) != uid || h.Text(dicom.SOPInstanceUID) != f.sopInstanceUID {
 		return false, Refusal{f.path, errors.New("it changed while it was imported")}
 	}
-	if len(x.Digests) >= dicom.MaxInstances {
-		return false, Refusal{f.path, fmt.Errorf("the study has more than %d instances", dicom.MaxInstances)}
+	e := entryOf(h, c.size, c.crc, c.digest, time.Now().UTC())
+	if err := x.admit(e); err != nil {
+		return false, Refusal{f.path, err}
 	}
 	if err := i.archive.place(c, objectPath(uid, f.sopInstanceUID), dirty); err != nil {
 		return false, err
 	}
-	x.add(entryOf(h, c.size, c.crc, c.digest, time.Now().UTC()))
+	x.add(e)
 	return true, nil
 }
 

@@ -147,6 +147,17 @@ func entryOf(h *dicom.Header, size int64, crc uint32, d digest, now time.Time) e
 // instance is what the entry is about.
 func (e *entry) instance() pacs.Instance { return e.Study.Series[0].Instances[0] }
 
+// admit refuses what the study cannot take in.
+func (x *index) admit(e entry) error {
+	switch {
+	case len(x.Digests) >= dicom.MaxInstances:
+		return fmt.Errorf("%w: the study has more than %d instances", pacs.ErrUnfit, dicom.MaxInstances)
+	case x.Study.Contradicts(e.Study.PatientID, e.Study.IssuerOfPID):
+		return pacs.ErrOtherPatient
+	}
+	return nil
+}
+
 // add takes an instance in, to no effect if it is held. What the study and its series are called is the first non-empty
 // value that an instance gives: secondary objects often leave out what the images say.
 func (x *index) add(e entry) {

@@ -11,6 +11,9 @@ const (
 	// maxRefused bounds the refusals that Import reports one by one; the rest are only counted.
 	maxRefused = 1000
 
+	// maxListed bounds the summaries that are kept between two listings, some 500 bytes each.
+	maxListed = 200_000
+
 	// maxGrowing bounds the studies whose indexes are kept at hand while instances come in for them.
 	maxGrowing = 32
 

@@ -26,7 +26,7 @@ type grown struct {
 
 // Receive takes one instance, a Part 10 file that r yields to its end. When it returns without an error the instance is
 // on disk and listed, or was before. pacs.ErrUnfit refuses what cannot be held, pacs.ErrConflict other bytes for what
-// is. While an import runs, Receive waits for its end or ctx's.
+// is, pacs.ErrOtherPatient an image of another patient under the UID of a study. While an import runs, Receive waits for its end or ctx's.
 func (a *Archive) Receive(ctx context.Context, r io.Reader) error {
 	if err := a.takeReceiver(); err != nil {
 		return fmt.Errorf("receiving an instance: %w", err)
@@ -96,8 +96,8 @@ func (a *Archive) takeIn(c copied, h *dicom.Header) error {
 		}
 		return nil
 	}
-	if len(g.index.Digests) >= dicom.MaxInstances {
-		return fmt.Errorf("%w: the study has more than %d instances", pacs.ErrUnfit, dicom.MaxInstances)
+	if err := g.index.admit(e); err != nil {
+		return err
 	}
 	delete(a.growing, uid) // until it is on disk as it is in memory
 	dirty := make(map[string]bool)

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"collimate/dicom/phantom"
 	"collimate/pacs"
@@ -35,7 +36,7 @@ func receive(t testing.TB, a *Archive, dir string) {
 					return
 				}
 				defer f.Close()
-				if err := a.Receive(context.Background(), f); err != nil {
+				if err := a.Receive(context.Background(), f); err != nil && !errors.Is(err, pacs.ErrOtherPatient) {
 					t.Error(err)
 				}
 			})
@@ -95,9 +96,8 @@ func TestReceiveFolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	receive(t, a, other)
-	studies, err := a.Studies(t.Context())
-	if err != nil || len(studies) != 2 {
-		t.Errorf("studies %q: %v", studies, err)
+	if studies := pacstest.List(t, a, time.Time{}); len(studies) != 2 {
+		t.Errorf("studies %v", studies)
 	}
 	if s, err = a.Study(t.Context(), fresh.StudyInstanceUID); err != nil {
 		t.Fatal(err)
@@ -149,6 +149,63 @@ func TestReceiveRefuses(t *testing.T) {
 		t.Errorf("while an import runs: %v", err)
 	}
 	unlock()
+}
+
+// TestOtherPatient: an instance that names another patient than its study is refused, however it comes, and changes nothing.
+func TestOtherPatient(t *testing.T) {
+	dir, from := t.TempDir(), t.TempDir()
+	info := small(t, from, 1)
+	a := open(t, dir)
+	change := func(b []byte, pairs ...string) []byte {
+		for n := 0; n < len(pairs); n += 2 {
+			b = bytes.ReplaceAll(b, []byte(pairs[n]), []byte(pairs[n+1]))
+		}
+		return b
+	}
+	whole := func(n int) []byte {
+		t.Helper()
+		b, err := os.ReadFile(slice(from, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	if err := a.Receive(t.Context(), bytes.NewReader(change(whole(1), "PHANTOM-1", "         "))); err != nil {
+		t.Fatal(err) // it does not say whose it is
+	}
+	if err := a.Receive(t.Context(), bytes.NewReader(whole(2))); err != nil {
+		t.Fatal(err)
+	}
+	other := change(whole(3), "PHANTOM-1", "PHANTOM-2")
+	for _, again := range []bool{false, true} {
+		if again { // as another process, from the journal
+			a.Close()
+			a = open(t, dir)
+		}
+		if err := a.Receive(t.Context(), bytes.NewReader(other)); !errors.Is(err, pacs.ErrOtherPatient) {
+			t.Errorf("received: %v", err)
+		}
+	}
+	a.Close()
+	a = open(t, dir)
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "other.dcm"), other, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done, err := a.Import(t.Context(), folder, nil)
+	if err != nil || done.Refused != 1 || done.Files != 0 || !errors.Is(done.Refusals[0], pacs.ErrOtherPatient) {
+		t.Errorf("imported: %+v, %v", done, err)
+	}
+	s, err := a.Study(t.Context(), info.StudyInstanceUID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := s.Count(); n != 2 || s.PatientID != "PHANTOM-1" || s.Mixed() {
+		t.Errorf("%d instances of patient %s", n, s.PatientID)
+	}
+	if err := a.Receive(t.Context(), bytes.NewReader(whole(3))); err != nil { // corrected
+		t.Error(err)
+	}
 }
 
 // TestJournalCut: what a crash leaves of the last line does not count, and is written over; damage before it is damage.

@@ -2,8 +2,8 @@
 //
 // Run makes studies with dicom/phantom, has them put into the archive under test by whatever way it has, and
 // then asks the archive what pacs.Archive promises: complete listings in order, bytes exactly as stored,
-// sizes and checksums that are right, ErrNotFound for what is not there, an end to what a context ends, and
-// all that at once from several goroutines.
+// sizes and checksums that are right, no image of another patient unless it is marked, ErrNotFound for what is not there, an end to what a context ends, all that at
+// once from several goroutines, and, of a pacs.Lister, which studies it holds.
 package pacstest
 
 import (
@@ -15,12 +15,14 @@ import (
 	"hash/crc32"
 	"io"
 	iofs "io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"collimate/dicom"
 	"collimate/dicom/phantom"
@@ -44,6 +46,61 @@ func Run(t *testing.T, fill func(t *testing.T, f Fixtures) pacs.Archive) {
 	t.Run("NotFound", func(t *testing.T) { f.testNotFound(t, a) })
 	t.Run("Context", func(t *testing.T) { f.testContext(t, a) })
 	t.Run("Concurrent", func(t *testing.T) { f.testConcurrent(t, a) })
+	if l, ok := a.(pacs.Lister); ok {
+		t.Run("Studies", func(t *testing.T) { f.testStudies(t, a, l) })
+	}
+	t.Run("OtherPatient", func(t *testing.T) { testOtherPatient(t, fill) })
+}
+
+// testOtherPatient has an archive hold a study of which one file names another patient. It may refuse files or the study;
+// what it does list is of one patient, or marked.
+func testOtherPatient(t *testing.T, fill func(t *testing.T, f Fixtures) pacs.Archive) {
+	f := Fixtures{Dir: t.TempDir(), files: make(map[string][]byte)}
+	made, err := phantom.Generate(f.Dir, phantom.Options{Series: 1, Slices: 4, Rows: 32, Columns: 32, Seed: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Studies = []string{made.StudyInstanceUID}
+	n := 0
+	err = filepath.WalkDir(f.Dir, func(path string, d iofs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if n++; n == 3 {
+			b = bytes.ReplaceAll(b, []byte("PHANTOM-1"), []byte("PHANTOM-2"))
+		}
+		to := filepath.Join(f.Dir, fmt.Sprintf("%03d.dcm", n))
+		if err := errors.Join(os.Remove(path), os.WriteFile(to, b, 0o600)); err != nil {
+			return err
+		}
+		return f.read(to)
+	})
+	if err != nil || n != 4 {
+		t.Fatalf("%d files: %v", n, err)
+	}
+	a := fill(t, f)
+	s, err := a.Study(t.Context(), made.StudyInstanceUID)
+	if err != nil {
+		t.Logf("the study is refused: %v", err)
+		return
+	}
+	for _, i := range s.Series[0].Instances {
+		r, err := a.Open(t.Context(), i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := dicom.Inspect(r)
+		if closed := r.Close(); err != nil || closed != nil {
+			t.Fatal(err, closed)
+		}
+		if other := h.Text(dicom.PatientID) != s.PatientID; i.OtherPatient != other {
+			t.Errorf("instance %s names another patient: %v; it is marked: %v", i.Number, other, i.OtherPatient)
+		}
+	}
 }
 
 // Make makes two studies: one small with a name in Cyrillic, one of two series with more than ten slices,
@@ -250,4 +307,57 @@ func (f Fixtures) testConcurrent(t *testing.T, a pacs.Archive) {
 		})
 	}
 	wg.Wait()
+}
+
+// List returns the summaries of all studies dated or come since from, by Study Instance UID.
+func List(t testing.TB, l pacs.Lister, from time.Time) map[string]pacs.Summary {
+	t.Helper()
+	all := map[string]pacs.Summary{}
+	for s, err := range l.Studies(t.Context(), from) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[s.Study.InstanceUID] = s
+	}
+	return all
+}
+
+func (f Fixtures) testStudies(t *testing.T, a pacs.Archive, l pacs.Lister) {
+	all := List(t, l, time.Time{})
+	if got := slices.Sorted(maps.Keys(all)); !slices.Equal(got, f.Studies) {
+		t.Errorf("the archive lists %d studies, want %d, or others", len(got), len(f.Studies))
+	}
+	for uid, s := range all {
+		whole, err := a.Study(t.Context(), uid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := whole.Summary()
+		if s.Study.Series != nil || s.Study.PatientID != "PHANTOM-1" || s.Study.PatientName != want.Study.PatientName ||
+			s.Study.Date != "20240311" || s.Study.AccessionNumber != "ACC-1" || s.Study.Description != want.Study.Description ||
+			s.Instances != 0 && s.Instances != want.Instances {
+			t.Errorf("the study is summed up as %+v, want %+v", s, want)
+		}
+	}
+	if got := len(List(t, l, time.Date(2024, 3, 11, 18, 0, 0, 0, time.UTC))); got != len(f.Studies) {
+		t.Errorf("of the day of the studies %d are listed", got)
+	}
+	if got := len(List(t, l, time.Now().Add(48*time.Hour))); got != 0 {
+		t.Errorf("of the day after tomorrow %d are listed", got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := error(nil)
+	for _, e := range l.Studies(ctx, time.Time{}) {
+		err = e
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("after the context ended: %v", err)
+	}
+	for range l.Studies(t.Context(), time.Time{}) {
+		break // which must not disturb what comes next
+	}
+	if got := len(List(t, l, time.Time{})); got != len(f.Studies) {
+		t.Errorf("after a listing that was given up %d are listed", got)
+	}
 }

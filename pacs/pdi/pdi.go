@@ -52,15 +52,17 @@ func study(s *pacs.Study) dicom.Study {
 
 // ManifestOptions is what a manifest says beyond the study.
 type ManifestOptions struct {
-	SOPInstanceUID      string    // the manifest's uniqueId
-	SeriesInstanceUID   string    // of the manifest; derived from SOPInstanceUID when empty
-	RetrieveAETitle     string    // "COLLIMATE" when empty
-	RetrieveLocationUID string    // repositoryUniqueId of the imaging document source
-	Institution         string    // may be empty
-	Content             time.Time // when it was made; the study's Stored when zero, so that it does not change
+	SOPInstanceUID      string             // the manifest's uniqueId
+	SeriesInstanceUID   string             // of the manifest; derived from SOPInstanceUID when empty
+	RetrieveAETitle     string             // "COLLIMATE" when empty
+	RetrieveLocationUID string             // repositoryUniqueId of the imaging document source
+	Institution         string             // may be empty
+	Content             time.Time          // when it was made; the study's Stored when zero, so that it does not change
+	Description         *dicom.Description // makes it a manifest of MADO; nil for the plain one
 }
 
-// Manifest returns the XDS-I.b manifest of a study, a DICOM Part 10 file. RAD TF-3: 4.68.4.1.2
+// Manifest returns the XDS-I.b manifest of a study, with a description as MADO has it if one is wanted, a DICOM Part 10
+// file. RAD TF-3: 4.68.4.1.2, 6.X.2
 func Manifest(s *pacs.Study, o ManifestOptions) ([]byte, error) {
 	if o.SeriesInstanceUID == "" {
 		o.SeriesInstanceUID = dicom.DeriveUID("collimate/manifest/series/v1", o.SOPInstanceUID)
@@ -74,6 +76,6 @@ func Manifest(s *pacs.Study, o ManifestOptions) ([]byte, error) {
 	return dicom.Manifest(dicom.ManifestInput{
 		SOPInstanceUID: o.SOPInstanceUID, SeriesInstanceUID: o.SeriesInstanceUID, Content: o.Content,
 		RetrieveAETitle: o.RetrieveAETitle, RetrieveLocationUID: o.RetrieveLocationUID, Institution: o.Institution,
-		Study: study(s),
+		Study: study(s), Description: o.Description,
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -26,6 +27,9 @@ type PACS interface {
 	// SOPClassUID and TransferSyntaxUID may stay empty. An answer that is shorter than the PACS itself says it has to be is an
 	// error. The order is free.
 	List(ctx context.Context, studyInstanceUID string) (*pacs.Study, error)
+
+	// Studies is pacs.Lister's.
+	Studies(ctx context.Context, from time.Time) iter.Seq2[pacs.Summary, error]
 
 	// Fetch opens an instance as a Part 10 file, in the bytes that are stored. Reading ends in io.EOF only if
 	// the protocol has said that this was all of it. Close before that gives the rest up.
@@ -47,7 +51,10 @@ type Archive struct {
 	studies map[string]*turn // being listed
 }
 
-var _ pacs.Archive = (*Archive)(nil)
+var _ interface {
+	pacs.Archive
+	pacs.Lister
+} = (*Archive)(nil)
 
 // Open makes an Archive of p that keeps its measurements in dir.
 func Open(p PACS, dir string) (*Archive, error) {
@@ -168,7 +175,7 @@ func (a *Archive) measure(ctx context.Context, s *pacs.Study) error {
 		g.Go(func() error {
 			var m measured
 			err := retry(gctx, func() (err error) {
-				m, err = a.measureOne(gctx, *i)
+				m, err = a.measureOne(gctx, s, *i)
 				return err
 			})
 			if errors.Is(err, pacs.ErrNotFound) {
@@ -197,8 +204,8 @@ func (a *Archive) measure(ctx context.Context, s *pacs.Study) error {
 	return err
 }
 
-// measureOne reads one instance to its end.
-func (a *Archive) measureOne(ctx context.Context, i pacs.Instance) (measured, error) {
+// measureOne reads one instance of a study to its end.
+func (a *Archive) measureOne(ctx context.Context, s *pacs.Study, i pacs.Instance) (measured, error) {
 	r, err := a.pacs.Fetch(ctx, i)
 	if err != nil {
 		return measured{}, err
@@ -223,7 +230,14 @@ func (a *Archive) measureOne(ctx context.Context, i pacs.Instance) (measured, er
 	return measured{
 		Size: count.n, CRC32: sum.Sum32(),
 		SOPClassUID: h.Text(dicom.SOPClassUID), TransferSyntaxUID: h.TransferSyntaxUID,
+		OtherPatient: ofAnother(s, h.Text(dicom.PatientID), h.Text(dicom.IssuerOfPatientID)),
 	}, nil
+}
+
+// ofAnother reports whether an instance names another patient than its study. Where the PACS says none of the study,
+// any is another's: instances are looked at one by one, and two of them might name two.
+func ofAnother(s *pacs.Study, patientID, issuer string) bool {
+	return s.PatientID == "" && patientID != "" || s.Contradicts(patientID, issuer)
 }
 
 // counter counts what is written to it.
@@ -268,7 +282,7 @@ func (a *Archive) Open(ctx context.Context, i pacs.Instance) (io.ReadCloser, err
 
 // opened reads an instance and holds it against its listing.
 type opened struct {
-	archive  *Archive
+	archive  *Archive // nil if the bytes are not what a listing is measured by
 	instance pacs.Instance
 	c        io.Closer
 	r        *bufio.Reader
@@ -316,7 +330,7 @@ func (o *opened) Read(b []byte) (int, error) {
 // fail ends reading. Bytes that are not as listed are measured again at the next listing.
 func (o *opened) fail(err error) (int, error) {
 	o.err = err
-	if errors.Is(err, errChanged) {
+	if errors.Is(err, errChanged) && o.archive != nil {
 		o.archive.forget(o.instance)
 	}
 	return 0, err

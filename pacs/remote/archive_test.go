@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"collimate/dicom/phantom"
 	"collimate/pacs"
@@ -25,6 +27,7 @@ type fake struct {
 	mu      sync.Mutex
 	fetches int
 	list    func(*pacs.Study) error
+	studies iter.Seq2[pacs.Summary, error]
 	fetch   func(n int, i pacs.Instance, r io.Reader) (io.Reader, error)
 }
 
@@ -43,6 +46,13 @@ func (f *fake) List(ctx context.Context, uid string) (*pacs.Study, error) {
 		return s, f.list(s)
 	}
 	return s, nil
+}
+
+func (f *fake) Studies(ctx context.Context, from time.Time) iter.Seq2[pacs.Summary, error] {
+	if f.studies != nil {
+		return f.studies
+	}
+	return f.held.Studies(ctx, from)
 }
 
 func (f *fake) Fetch(ctx context.Context, i pacs.Instance) (io.ReadCloser, error) {
@@ -355,4 +365,52 @@ func FuzzDecode(f *testing.F) {
 			t.Error("encoded it is not decoded")
 		}
 	})
+}
+
+// TestOtherPatient: an instance whose file names another patient than the PACS says is marked when it is measured, and
+// stays so until the PACS says something else.
+func TestOtherPatient(t *testing.T) {
+	f, uid := holding(t)
+	dir := t.TempDir()
+	var wrong string // the instance
+	f.fetch = func(_ int, i pacs.Instance, r io.Reader) (io.Reader, error) {
+		b, err := io.ReadAll(r)
+		if i.SOPInstanceUID == wrong {
+			b = bytes.ReplaceAll(b, []byte("PHANTOM-1"), []byte("PHANTOM-2"))
+		}
+		return bytes.NewReader(b), err
+	}
+	first := list(t, open(t, f, t.TempDir()), uid)
+	wrong = first.SOPInstanceUID
+	marked := func() (n int) {
+		t.Helper()
+		s, err := open(t, f, dir).Study(t.Context(), uid) // as after a restart
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, series := range s.Series {
+			for _, i := range series.Instances {
+				if i.OtherPatient {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	for range 2 {
+		if got := marked(); got != 1 {
+			t.Errorf("%d instances are marked, want 1", got)
+		}
+	}
+	for patient, want := range map[string]int{"PHANTOM-2": 5, "": 6, "PHANTOM-1": 1} {
+		f.list = func(s *pacs.Study) error { s.PatientID = patient; return nil }
+		if got := marked(); got != want {
+			t.Errorf("of a study of patient %q %d instances are marked, want %d", patient, got, want)
+		}
+	}
+	wrong = ""
+	f.list = func(s *pacs.Study) error { s.PatientName = "corrected"; return nil }
+	if got := marked(); got != 0 {
+		t.Errorf("corrected: %d instances are marked", got)
+	}
 }

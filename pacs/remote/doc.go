@@ -14,6 +14,12 @@
 // forgets the instance, so that the next listing measures it again. A measurement that was interrupted goes on
 // where it stood. All of it can be deleted at any time; it is then measured again.
 //
+// While it is measured, each instance is asked whose it is: one that names another patient than the PACS says of the study,
+// as after a wrong worklist entry, is marked as pacs.Instance.OtherPatient. What is marked so is in what is kept.
+//
+// A PACS that gives a whole series in one answer (SeriesPACS) is asked for it where many of its instances are wanted: see
+// Batch.
+//
 // Files are written aside, synced and renamed. What is damaged counts as absent. The number of studies is bounded;
 // those that were not asked for longest go first.
 //

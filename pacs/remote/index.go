@@ -18,7 +18,7 @@ import (
 )
 
 // version is the form of the records that this code writes and reads.
-const version = 1
+const version = 2
 
 // record is what is known of a study.
 type record struct {
@@ -35,10 +35,12 @@ type measured struct {
 	CRC32             uint32
 	SOPClassUID       string
 	TransferSyntaxUID string
+	OtherPatient      bool `json:",omitzero"`
 }
 
 func (m measured) fill(i *pacs.Instance) {
 	i.Size, i.CRC32, i.SOPClassUID, i.TransferSyntaxUID = m.Size, m.CRC32, m.SOPClassUID, m.TransferSyntaxUID
+	i.OtherPatient = m.OtherPatient
 }
 
 // digest is half a SHA-256, as hex in JSON.

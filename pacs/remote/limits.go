@@ -29,4 +29,12 @@ const (
 
 	// copyBuffer is what an instance is measured through.
 	copyBuffer = 256 << 10
+
+	// minBatch is how many instances of a series must be wanted for the series to be asked for as a whole: what is
+	// not wanted of it comes too.
+	minBatch = 8
+
+	// maxIdleParts bounds the instances of such an answer that come in vain, beside as many as are wanted, before the
+	// rest is opened one by one.
+	maxIdleParts = 16
 )

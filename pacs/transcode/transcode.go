@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -79,8 +80,12 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Transcoder opens instances in transfer syntaxes. It may be called concurrently.
-type Transcoder struct{ config Config }
+// Transcoder opens instances in transfer syntaxes. It may be called concurrently; as many instances as there are
+// processors are recoded at a time, and the others wait.
+type Transcoder struct {
+	config Config
+	turns  chan struct{} // a token for each instance that is being recoded
+}
 
 // New makes a Transcoder.
 func New(c Config) (*Transcoder, error) {
@@ -90,7 +95,7 @@ func New(c Config) (*Transcoder, error) {
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
 	}
-	return &Transcoder{c}, nil
+	return &Transcoder{c, make(chan struct{}, runtime.GOMAXPROCS(0))}, nil
 }
 
 // Document is an instance in a transfer syntax. Reading it yields exactly Size bytes, or an error.
@@ -127,12 +132,22 @@ func (t *Transcoder) Open(ctx context.Context, a pacs.Archive, i pacs.Instance, 
 	if err != nil {
 		return nil, err
 	}
+	if to == i.TransferSyntaxUID {
+		r, err := a.Open(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		return &Document{r, to, i.Size}, nil
+	}
+	select {
+	case t.turns <- struct{}{}:
+		defer func() { <-t.turns }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting to recode an instance: %w", ctx.Err())
+	}
 	r, err := a.Open(ctx, i)
 	if err != nil {
 		return nil, err
-	}
-	if to == i.TransferSyntaxUID {
-		return &Document{r, to, i.Size}, nil
 	}
 	defer r.Close()
 	var f *os.File

@@ -177,3 +177,33 @@ func TestValidate(t *testing.T) {
 		}
 	}
 }
+
+// TestTurns opens an instance while all turns are taken: what is stored passes, what is to be recoded waits.
+func TestTurns(t *testing.T) {
+	a, i := held(t)
+	tr, err := New(Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range cap(tr.turns) {
+		tr.turns <- struct{}{}
+	}
+	d, err := tr.Open(t.Context(), a, i, []string{i.TransferSyntaxUID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read(t, d)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := tr.Open(ctx, a, i, []string{dicom.RLELossless}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while all turns are taken: %v", err)
+	}
+	<-tr.turns
+	if d, err = tr.Open(t.Context(), a, i, []string{dicom.RLELossless}); err != nil {
+		t.Fatal(err)
+	}
+	read(t, d)
+	if len(tr.turns) != cap(tr.turns)-1 {
+		t.Errorf("%d turns are taken, want %d", len(tr.turns), cap(tr.turns)-1)
+	}
+}

@@ -10,8 +10,8 @@ type Limits struct {
 	Bytes int64
 }
 
-// DefaultLimits suits answers: 1,024 documents are more than any request of ours asks for.
-var DefaultLimits = Limits{Parts: 1025, HeaderBytes: 8 << 10}
+// DefaultLimits suits answers: 16,384 documents, a study image by image, are more than any request of ours asks for.
+var DefaultLimits = Limits{Parts: 16_385, HeaderBytes: 8 << 10}
 
 const (
 	// maxBoundary is that of RFC 2046 section 5.1.1.

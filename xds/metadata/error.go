@@ -10,9 +10,12 @@ import (
 // ErrorCode is an error code of ITI TF-3: Table 4.2.4.1-2.
 type ErrorCode string
 
-// The codes for submissions and queries. ITI TF-3: Table 4.2.4.1-2
+// The codes of submissions, queries and retrieves. ITI TF-3: Table 4.2.4.1-2
 const (
-	DocumentQueued              ErrorCode = "DocumentQueued"
+	DocumentQueued ErrorCode = "DocumentQueued"
+	// DocumentUniqueIDError: the document is not available. It covers "not authorised", so that the code does
+	// not tell whether the document exists.
+	DocumentUniqueIDError       ErrorCode = "XDSDocumentUniqueIdError"
 	DuplicateUniqueIDInRegistry ErrorCode = "XDSDuplicateUniqueIdInRegistry"
 	ExtraMetadataNotSaved       ErrorCode = "XDSExtraMetadataNotSaved" // a warning
 	InvalidDocumentContent      ErrorCode = "InvalidDocumentContent"
@@ -41,6 +44,7 @@ const (
 	UnavailableCommunity        ErrorCode = "XDSUnavailableCommunity"
 	UnknownCommunity            ErrorCode = "XDSUnknownCommunity"
 	UnknownPatientID            ErrorCode = "XDSUnknownPatientId"
+	UnknownRepositoryID         ErrorCode = "XDSUnknownRepositoryId"
 	UnknownStoredQuery          ErrorCode = "XDSUnknownStoredQuery"
 	UnresolvedReference         ErrorCode = "UnresolvedReferenceException"
 )
@@ -54,24 +58,51 @@ const (
 	SeverityWarning Severity = "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Warning"
 )
 
-// Error is one rs:RegistryError. All of it may be shown to the peer and written to a log.
+// Error is one rs:RegistryError. The peer sees Code, Context, Severity and Location; Err is for the log and the
+// audit trail of this side only.
 type Error struct {
 	Code     ErrorCode
 	Context  string   // codeContext: a sentence for a person, without values
 	Severity Severity // SeverityError when empty
-	Location string   // what it is about, such as "DocumentEntry 2", counted in the message from 1
+	// Location is what it is about: in submissions such as "DocumentEntry 2", counted in the message from 1; in
+	// retrieves the DocumentUniqueId. ITI TF-2: 3.43.5
+	Location string
+	Err      error
 }
 
-// Error returns code, location and context.
+// Error returns the code and the context, and the cause if there is one. It leaves out the location, which may be
+// an identifier.
 func (e *Error) Error() string {
-	if e.Location == "" {
-		return fmt.Sprintf("%s: %s", e.Code, e.Context)
+	if e.Err != nil {
+		return fmt.Sprintf("%s: %v", e.codeContext(), e.Err)
 	}
-	return fmt.Sprintf("%s: %s: %s", e.Code, e.Location, e.Context)
+	return e.codeContext()
 }
 
-// Errors are all that is wrong with a message. None is a nil slice.
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errors are all that is wrong with a message. None is a nil slice. As an error it is not to be empty: see Err.
 type Errors []*Error
+
+// Error returns the first error and how many there are.
+func (errs Errors) Error() string {
+	switch len(errs) {
+	case 0:
+		return "no error"
+	case 1:
+		return errs[0].Error()
+	}
+	return fmt.Sprintf("%v (and %d more)", errs[0], len(errs)-1)
+}
+
+// Err returns errs as an error, or nil if there are none: an empty Errors in an error is not nil.
+func (errs Errors) Err() error {
+	if len(errs) == 0 {
+		return nil
+	}
+	return errs
+}
 
 // Has reports whether there is an error of that code.
 func (errs Errors) Has(code ErrorCode) bool {
@@ -102,7 +133,8 @@ func (e *Error) severity() Severity {
 	return e.Severity
 }
 
-// add appends an error, up to the limit; the last place says that there are more.
+// add appends an error, up to the limit; the last place says that there are more. The location stands in the context
+// too: not every tool shows it.
 func (errs *Errors) add(code ErrorCode, location, context string) {
 	switch len(*errs) {
 	case maxErrors:
@@ -110,18 +142,29 @@ func (errs *Errors) add(code ErrorCode, location, context string) {
 	case maxErrors - 1:
 		location, context = "", "there are more faults than are listed"
 	}
+	if location != "" {
+		context = location + ": " + context
+	}
 	*errs = append(*errs, &Error{Code: code, Context: context, Location: location})
 }
 
 // AppendErrorList serialises an rs:RegistryErrorList, or nothing for no errors. The code name stands in each
 // codeContext too, because test tools look for it there (ENG-08 of the IHE toolkit). ITI TF-3: 4.2.4.1
 func AppendErrorList(b []byte, errs Errors) []byte {
-	if len(errs) == 0 {
-		return b
-	}
 	w := writer{b: b}
+	w.errorList(errs, "xmlns:rs", NSRS)
+	return w.b
+}
+
+// errorList writes an rs:RegistryErrorList with these attributes before its own, or nothing for no errors.
+func (w *writer) errorList(errs Errors, attributes ...string) {
+	if len(errs) == 0 {
+		return
+	}
 	w.start("rs:RegistryErrorList")
-	w.attribute("xmlns:rs", NSRS)
+	for i := 0; i < len(attributes); i += 2 {
+		w.attribute(attributes[i], attributes[i+1])
+	}
 	w.attribute("highestSeverity", string(errs.Severity()))
 	w.raw(">")
 	for _, e := range errs {
@@ -135,7 +178,6 @@ func AppendErrorList(b []byte, errs Errors) []byte {
 		w.raw("/>")
 	}
 	w.end("rs:RegistryErrorList")
-	return w.b
 }
 
 func (e *Error) codeContext() string {

@@ -23,8 +23,8 @@ const (
 	maxUniqueID = 128
 	// maxContext bounds the codeContext of an error, ours or a peer's.
 	maxContext = 1024
-	// maxPeerErrors bounds the errors read from a peer.
-	maxPeerErrors = 2048
+	// maxPeerErrors bounds the errors read from a peer: one and a warning for each of 16,384 images.
+	maxPeerErrors = 32_768
 	// maxCodes bounds a code set: the toolkit's, which has collected since 2004, has 1,500.
 	maxCodes = 100_000
 	// maxEndpoints bounds a site file: there are about 20 transactions.

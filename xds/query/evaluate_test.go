@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"collimate/xds/metadata"
 )
@@ -191,9 +192,61 @@ func TestLike(t *testing.T) {
 		{"_", "é", true}, {"__", "é", false}, {"a_c", "abc", true}, {"%a%b%", "xaxbx", true}, {"%a%b", "xbxa", false}, {"a%%c", "ac", true},
 		{`\%`, "%", false}, {"%aab", "aaab", true}, {strings.Repeat("%a", 100), strings.Repeat("a", 99), false},
 	} {
-		if got := like(test.pattern, test.text); got != test.want {
+		if got := newText(test.text).like(test.pattern); got != test.want {
 			t.Errorf("%q like %q: %t", test.text, test.pattern, got)
 		}
+	}
+}
+
+// A text of any length is matched as a simple matcher does.
+func TestLikeIsThatOfSQL(t *testing.T) {
+	var simple func(p, s []rune) bool
+	simple = func(p, s []rune) bool {
+		switch {
+		case len(p) == 0:
+			return len(s) == 0
+		case p[0] == '%':
+			return simple(p[1:], s) || len(s) > 0 && simple(p, s[1:])
+		}
+		return len(s) > 0 && (p[0] == '_' || p[0] == s[0]) && simple(p[1:], s[1:])
+	}
+	r := rand.New(rand.NewPCG(20240229, 2))
+	random := func(n int, from string) string {
+		s := make([]rune, n)
+		for i := range s {
+			s[i] = []rune(from)[r.IntN(len([]rune(from)))]
+		}
+		return string(s)
+	}
+	matched := 0
+	for range 20_000 {
+		before := strings.Repeat("é", r.IntN(2)*(55+r.IntN(80))) // over the ends of words
+		pattern, s := before+random(r.IntN(8), "ab_%"), before+random(r.IntN(8), "aab")
+		want := simple([]rune(pattern), []rune(s))
+		if got := newText(s).like(pattern); got != want {
+			t.Fatalf("%q like %q: %t", s, pattern, got)
+		}
+		if want {
+			matched++
+		}
+	}
+	if matched < 1000 {
+		t.Errorf("%d have matched", matched)
+	}
+}
+
+// The worst patterns take no longer than any.
+func TestLikeIsQuick(t *testing.T) {
+	s := strings.Repeat("a", maxText)
+	l := Like{AnyOf: slices.Repeat([]string{"%" + strings.Repeat("_", maxText/2) + "a!"}, maxPatterns)}
+	start := time.Now()
+	for range 1000 {
+		if likes([]Like{l}, []string{s}) {
+			t.Fatal("matched")
+		}
+	}
+	if took := time.Since(start); took > 2*time.Second { // one by one, 256 x 128 x 128,000 steps
+		t.Errorf("1,000 values took %v", took)
 	}
 }
 
@@ -203,14 +256,14 @@ func TestLaws(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	pick := func(s ...string) string { return s[r.IntN(len(s))] }
 	code := func() metadata.Code { return metadata.Code{Value: pick("a", "b", "c"), Scheme: pick("1", "2")} }
-	time := func() string { return pick("", "2004", "200401", "20040102", "200406", "2005", "20050615120000") }
+	dtm := func() string { return pick("", "2004", "200401", "20040102", "200406", "2005", "20050615120000") }
 	for round := range 200 {
 		all := &metadata.Objects{}
 		for i := range 30 {
 			all.Documents = append(all.Documents, metadata.DocumentEntry{
 				Object: metadata.Object{ID: objectID(i), Status: metadata.Status(pick(string(metadata.Approved), string(metadata.Deprecated)))},
 				Type:   metadata.ObjectType(pick(string(metadata.Stable), string(metadata.OnDemand))), PatientID: pick(patientA, patientB),
-				ClassCode: code(), EventCodes: []metadata.Code{code(), code()}[:r.IntN(3)], ServiceStartTime: time(), CreationTime: time(),
+				ClassCode: code(), EventCodes: []metadata.Code{code(), code()}[:r.IntN(3)], ServiceStartTime: dtm(), CreationTime: dtm(),
 				Authors: []metadata.Author{{Person: pick("", "x^Ford", "y^Curie")}},
 			})
 		}

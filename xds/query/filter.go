@@ -55,18 +55,6 @@ func (f *Filter) codes(of map[string][]metadata.Code) bool {
 	return true
 }
 
-func likes(conditions []Like, values []string) bool {
-	for _, l := range conditions {
-		found := slices.ContainsFunc(values, func(value string) bool {
-			return slices.ContainsFunc(l.AnyOf, func(pattern string) bool { return like(pattern, value) })
-		})
-		if found == l.Not {
-			return false
-		}
-	}
-	return true
-}
-
 func (f *Filter) times(of map[string]string) bool {
 	for _, r := range f.Times {
 		t := of[r.Attribute]

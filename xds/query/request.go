@@ -61,6 +61,8 @@ type request struct {
 	q     *Query
 	slots map[string][]metadata.Slot // of known parameters that have a value
 	errs  metadata.Errors
+	// alternatives and patterns are how many values there have been.
+	alternatives, patterns int
 }
 
 func (r *request) fail(code metadata.ErrorCode, parameter, context string) {
@@ -220,9 +222,15 @@ func (r *request) parameter(p parameter, values []string) {
 func (r *request) texts(p parameter, values []string) (texts []string, ok bool) {
 	var err error
 	if _, parenthesised := strings.CutPrefix(values[0], "("); !p.single || parenthesised {
-		texts, err = parseList(values) // QUIRK: one value in parentheses where there is but one (tk2-16101)
+		texts, err = parseList(values, maxAlternatives-r.alternatives) // QUIRK: one value in parentheses where there is but one (tk2-16101)
 	} else if texts = make([]string, len(values)); len(values) == 1 {
 		texts[0], err = parseString(values[0])
+	}
+	r.alternatives += len(texts)
+	if p.kind == authors || p.kind == references {
+		if r.patterns += len(texts); r.patterns > maxPatterns {
+			err = errManyValues
+		}
 	}
 	if p.single && len(texts) > 1 {
 		r.fail(metadata.StoredQueryParamNumber, p.name, "has several values, one is allowed")

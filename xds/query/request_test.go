@@ -90,6 +90,10 @@ func TestParseRequest(t *testing.T) {
 		{"text", find("XDSDocumentEntryAuthorPerson=('" + long + "')"), "", ""},
 		{"long text", find("XDSDocumentEntryAuthorPerson=('" + long + "e')"), coding, "256"},
 		{"many", find("XDSDocumentEntryAuthorPerson=(" + strings.Repeat("'a',", maxAlternatives) + "'a')"), coding, "too many"},
+		{"many together", find("XDSDocumentEntryClassCode=("+strings.Repeat("'a^^1',", maxAlternatives-1)+"'a^^1')", "XDSDocumentEntryTypeCode=('a^^1')"), coding, "too many"},
+		{"patterns", find("XDSDocumentEntryAuthorPerson=(" + strings.Repeat("'%a',", maxPatterns-1) + "'a')"), "", ""},
+		{"many patterns", ask(FindDocumentsByReferenceID, "XDSDocumentEntryPatientId='P^^^&1.2&ISO'", "XDSDocumentEntryStatus=('"+string(metadata.Approved)+"')",
+			"XDSDocumentEntryAuthorPerson=("+strings.Repeat("'%a',", maxPatterns-1)+"'a')", "XDSDocumentEntryReferenceIdList=('a')"), coding, "too many"},
 
 		{"time", find("XDSDocumentEntryCreationTimeFrom=200401", "XDSDocumentEntryCreationTimeTo='2005'"), "", ""},
 		{"time of another form", find("XDSDocumentEntryCreationTimeFrom=2004-01-01"), coding, "$XDSDocumentEntryCreationTimeFrom"},

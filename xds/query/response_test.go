@@ -23,14 +23,14 @@ func responses() map[string]*Response {
 }
 
 func TestResponse(t *testing.T) {
-	want := map[string]string{
-		"success": statusSuccess, "nothing": statusSuccess, "partial": statusPartial, "failure": statusFailure, "warning": statusSuccess,
-		"silence": statusFailure, "failure with a warning": statusFailure,
+	want := map[string]metadata.ResponseStatus{
+		"success": metadata.Success, "nothing": metadata.Success, "partial": metadata.PartialSuccess, "failure": metadata.Failure, "warning": metadata.Success,
+		"silence": metadata.Failure, "failure with a warning": metadata.Failure,
 	}
 	for name, r := range responses() {
 		for _, as := range []ReturnType{ObjectRef, LeafClass} {
 			n := parse(t, string(AppendResponse(nil, r, as)))
-			if status, _ := n.Attr("", "status"); status != want[name] {
+			if status, _ := n.Attr("", "status"); status != string(want[name]) {
 				t.Errorf("%s: status %s", name, status)
 			}
 			again, err := ParseResponse(n)
@@ -65,15 +65,15 @@ func TestResponsesOfPeers(t *testing.T) {
 		ok            bool
 	}{
 		{"as it should be", good, true},
-		{"Success without prefix", strings.Replace(good, statusSuccess, "Success", 1), true},
-		{"PartialSuccess of ebXML", strings.Replace(bad, statusFailure, strings.Replace(statusFailure, "Failure", "PartialSuccess", 1), 1), true},
+		{"Success without prefix", strings.Replace(good, string(metadata.Success), "Success", 1), true},
+		{"PartialSuccess of ebXML", strings.Replace(bad, string(metadata.Failure), strings.Replace(string(metadata.Failure), "Failure", "PartialSuccess", 1), 1), true},
 		{"no list", strings.Replace(good, `<rim:RegistryObjectList xmlns:rim="`+metadata.NSRIM+`"></rim:RegistryObjectList>`, "", 1), true},
 		{"another element", "<a/>", false},
 		{"no status", strings.Replace(good, "status=", "x=", 1), false},
 		{"Warning", strings.Replace(good, "Success", "Warning", 1), false},
-		{"Success with errors", strings.Replace(bad, statusFailure, statusSuccess, 1), false},
-		{"Failure without errors", strings.Replace(good, statusSuccess, statusFailure, 1), false},
-		{"PartialSuccess without errors", strings.Replace(good, statusSuccess, statusPartial, 1), false},
+		{"Success with errors", strings.Replace(bad, string(metadata.Failure), string(metadata.Success), 1), false},
+		{"Failure without errors", strings.Replace(good, string(metadata.Success), string(metadata.Failure), 1), false},
+		{"PartialSuccess without errors", strings.Replace(good, string(metadata.Success), string(metadata.PartialSuccess), 1), false},
 		{"another child in the error list", strings.ReplaceAll(bad, "rs:RegistryError ", "rs:Error "), false},
 	} {
 		if r, err := ParseResponse(parse(t, test.message)); (err == nil) != test.ok {

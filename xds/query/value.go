@@ -16,8 +16,8 @@ var (
 	errManyValues = errors.New("has too many alternatives")
 )
 
-// parseList reads the values of a parameter that may have many. Several Values are one list.
-func parseList(values []string) ([]string, error) {
+// parseList reads the values of a parameter that may have many, up to a number. Several Values are one list.
+func parseList(values []string, most int) ([]string, error) {
 	var out []string
 	for _, value := range values {
 		rest, ok := strings.CutPrefix(strings.TrimSpace(value), "(")
@@ -29,7 +29,7 @@ func parseList(values []string) ([]string, error) {
 			if s, rest, ok = cutQuoted(strings.TrimSpace(rest)); !ok {
 				return nil, errList
 			}
-			if len(out) == maxAlternatives {
+			if len(out) >= most {
 				return nil, errManyValues
 			}
 			out = append(out, s)
@@ -95,29 +95,3 @@ func parseCode(s string) (metadata.Code, error) {
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
-// like reports whether s matches a pattern of SQL LIKE: % stands for any text, _ for any character.
-func like(pattern, s string) bool {
-	p, t := []rune(pattern), []rune(s)
-	i, j := 0, 0
-	star, mark := -1, 0 // the last % and where the text that it stands for ends
-	for j < len(t) {
-		switch {
-		case i < len(p) && p[i] == '%':
-			star, mark = i, j
-			i++
-		case i < len(p) && (p[i] == '_' || p[i] == t[j]):
-			i++
-			j++
-		case star >= 0:
-			mark++
-			i, j = star+1, mark
-		default:
-			return false
-		}
-	}
-	for i < len(p) && p[i] == '%' {
-		i++
-	}
-	return i == len(p)
-}

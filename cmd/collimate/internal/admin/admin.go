@@ -8,7 +8,14 @@
 //	POST /v1/source/define                              -> {"result":{"source":...}}
 //	POST /v1/studies        {"from":"/a/folder"}        -> {"progress":{...}}... {"result":[ticket, ...]}
 //	POST /v1/groups         {"owner":"93ab..."}         -> {"result":"77e1..."}
+//	POST /v1/studies/named  {"studies":["1.2.3", ...]}  -> the same, of studies that the archive has
 //	POST /v1/studies/act    {"study":"1.2.3","act":"hold"} -> {"result":{}}
+//	POST /v1/studies/ticket {"study":"1.2.3"}           -> {"result":{"ticket":{...},"institution":...}}
+//	POST /v1/studies/backfill {"from":"2026-01-01",...} -> {"progress":{...}}... {"result":{"wanted":...}}
+//	POST /v1/studies/list   {"since":"2026-11-14T..."}  -> {"result":[{"study":"1.2.3","number":...}, ...]}
+//	POST /v1/watcher        {}                          -> {"result":{"looked":...}}
+//
+// Where a study is named, its ticket number (package ticket) does as well as its Study Instance UID.
 package admin
 
 import (
@@ -19,6 +26,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"collimate/gateway"
 	"collimate/keys"
@@ -26,10 +34,15 @@ import (
 )
 
 const (
-	pathDefine  = "/v1/source/define"
-	pathStudies = "/v1/studies"
-	pathGroups  = "/v1/groups"
-	pathAct     = "/v1/studies/act"
+	pathDefine   = "/v1/source/define"
+	pathStudies  = "/v1/studies"
+	pathNamed    = "/v1/studies/named"
+	pathGroups   = "/v1/groups"
+	pathAct      = "/v1/studies/act"
+	pathTicket   = "/v1/studies/ticket"
+	pathBackFill = "/v1/studies/backfill"
+	pathList     = "/v1/studies/list"
+	pathWatcher  = "/v1/watcher"
 
 	// File is the name of the file in the data directory that says where the door is.
 	File = "admin.json"
@@ -67,10 +80,73 @@ type Operations interface {
 	DefineSource(ctx context.Context) (*Source, error)
 	// PublishFolder takes the DICOM files below a folder into the archive and publishes their studies.
 	PublishFolder(ctx context.Context, folder string, progress func(Progress)) ([]*gateway.Ticket, error)
+	// PublishStudies publishes studies that the archive has, by Study Instance UID.
+	PublishStudies(ctx context.Context, studyInstanceUIDs []string) ([]*gateway.Ticket, error)
+	// Ticket returns the claim ticket of a published study.
+	Ticket(ctx context.Context, study string) (*Ticket, error)
+	// Published lists the studies that were published since then, in the order in which they were.
+	Published(ctx context.Context, since time.Time) ([]Published, error)
+	// BackFill publishes studies that the archive has from before.
+	BackFill(ctx context.Context, r BackFillRequest, progress func(Progress)) (*BackFilled, error)
+	// Watcher says what the watcher has done.
+	Watcher(ctx context.Context) (*Watcher, error)
 	// DefineGroup puts a record of kind group on the ledger.
 	DefineGroup(ctx context.Context, owner keys.Owner) (ledger.StudyID, error)
 	// Act does something with a published study.
-	Act(ctx context.Context, studyInstanceUID string, act Act) error
+	Act(ctx context.Context, study string, act Act) error
+}
+
+// Ticket is a claim ticket with what may be printed beside it.
+type Ticket struct {
+	Ticket          *gateway.Ticket `json:"ticket"`
+	Institution     string          `json:"institution"`
+	AccessionNumber string          `json:"accession_number"`
+	Date            string          `json:"date"` // of the study, YYYY-MM-DD
+}
+
+// Published is a study that is published.
+type Published struct {
+	Study   string    `json:"study"`  // Study Instance UID
+	Number  string    `json:"number"` // of its ticket
+	At      time.Time `json:"at"`
+	Claimed bool      `json:"claimed"` // as far as the source has seen
+}
+
+// MaxPublished bounds what Published lists.
+const MaxPublished = 100_000
+
+// BackFillRequest says which studies are to be published, and how fast.
+type BackFillRequest struct {
+	From   string `json:"from,omitempty"` // YYYY-MM-DD, included; empty for no bound
+	To     string `json:"to,omitempty"`   // likewise
+	Rate   int    `json:"rate,omitempty"` // studies a minute; 0 for no bound
+	DryRun bool   `json:"dry_run,omitempty"`
+}
+
+// BackFilled is what came of a back-fill.
+type BackFilled struct {
+	Listed    int      `json:"listed"`    // studies of these dates
+	Published int      `json:"published"` // of these: before
+	Erased    int      `json:"erased"`    // left alone
+	Fresh     int      `json:"fresh"`     // left to the watcher
+	Wanted    int      `json:"wanted"`    // to be published
+	Done      int      `json:"done"`      // that are
+	Failed    int      `json:"failed"`
+	Troubles  []string `json:"troubles,omitempty"` // the first of those that failed, and why
+}
+
+// Watcher is what the watcher has done since the server was started.
+type Watcher struct {
+	Watching  bool      `json:"watching"`
+	Looked    time.Time `json:"looked,omitzero"` // when it last came to the end of a look
+	Error     string    `json:"error,omitempty"` // of the last look
+	Waiting   int       `json:"waiting"`         // studies that are not stable yet, or could not be published
+	Missing   int       `json:"missing"`         // published studies that the archive has not
+	Published int       `json:"published"`
+	Amended   int       `json:"amended"`
+	Held      int       `json:"held"`
+	Withdrawn int       `json:"withdrawn"`
+	Troubles  []string  `json:"troubles,omitempty"` // studies that could not be dealt with, and why
 }
 
 // Act is what can be done with a published study.

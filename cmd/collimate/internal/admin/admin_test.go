@@ -7,8 +7,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"collimate/gateway"
 	"collimate/keys"
@@ -20,7 +22,23 @@ type ops struct {
 	define  func() (*Source, error)
 	publish func(ctx context.Context, folder string, progress func(Progress)) ([]*gateway.Ticket, error)
 	act     func(study string, act Act) error
+	named   func(studyInstanceUIDs []string) ([]*gateway.Ticket, error)
+	ticket  func(study string) (*Ticket, error)
+	fill    func(r BackFillRequest, progress func(Progress)) (*BackFilled, error)
+	watcher func() (*Watcher, error)
 }
+
+func (o ops) PublishStudies(_ context.Context, studyInstanceUIDs []string) ([]*gateway.Ticket, error) {
+	return o.named(studyInstanceUIDs)
+}
+func (o ops) Ticket(_ context.Context, study string) (*Ticket, error) { return o.ticket(study) }
+func (o ops) BackFill(_ context.Context, r BackFillRequest, progress func(Progress)) (*BackFilled, error) {
+	return o.fill(r, progress)
+}
+func (o ops) Published(_ context.Context, since time.Time) ([]Published, error) {
+	return []Published{{Study: "1.2", Number: "N", At: since, Claimed: true}}, nil
+}
+func (o ops) Watcher(context.Context) (*Watcher, error) { return o.watcher() }
 
 func (o ops) DefineGroup(_ context.Context, owner keys.Owner) (ledger.StudyID, error) {
 	return ledger.StudyID(owner.ID), nil
@@ -179,5 +197,49 @@ func TestAct(t *testing.T) {
 	}
 	if err := c.Act(t.Context(), "1.2.4", ActErase); err == nil || !strings.Contains(err.Error(), refused.Error()) {
 		t.Errorf("got %v, want the refusal", err)
+	}
+}
+
+// What is asked for arrives as it was given, and the answer comes back whole.
+func TestStudies(t *testing.T) {
+	request := BackFillRequest{From: "2025-01-01", To: "2025-12-31", Rate: 60, DryRun: true}
+	filled := BackFilled{Listed: 9, Published: 1, Erased: 1, Fresh: 2, Wanted: 5, Done: 4, Failed: 1, Troubles: []string{"1.2: gone"}}
+	watcher := Watcher{Watching: true, Looked: time.Unix(1_800_000_000, 0).UTC(), Error: "slow", Waiting: 1, Missing: 2, Published: 3, Amended: 4, Held: 5, Withdrawn: 6, Troubles: []string{"1.3: no"}}
+	dir, _ := door(t, ops{
+		named: func(uids []string) ([]*gateway.Ticket, error) {
+			return []*gateway.Ticket{{StudyInstanceUID: strings.Join(uids, " ")}}, nil
+		},
+		ticket: func(study string) (*Ticket, error) {
+			return &Ticket{Ticket: &gateway.Ticket{StudyInstanceUID: study}, Institution: "i", AccessionNumber: "a", Date: "d"}, nil
+		},
+		fill: func(r BackFillRequest, progress func(Progress)) (*BackFilled, error) {
+			progress(Progress{Step: "publishing", Done: 1, Of: 5})
+			if r != request {
+				t.Errorf("got %+v", r)
+			}
+			return &filled, nil
+		},
+		watcher: func() (*Watcher, error) { return &watcher, nil },
+	})
+	c, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.PublishStudies(t.Context(), []string{"1.2", "1.3"}); err != nil || len(got) != 1 || got[0].StudyInstanceUID != "1.2 1.3" {
+		t.Errorf("PublishStudies: got %v, %v", got, err)
+	}
+	if got, err := c.Ticket(t.Context(), "3F9A C21B 07D4 88E0"); err != nil || got.Ticket.StudyInstanceUID != "3F9A C21B 07D4 88E0" || got.Institution+got.AccessionNumber+got.Date != "iad" {
+		t.Errorf("Ticket: got %+v, %v", got, err)
+	}
+	var steps []string
+	if got, err := c.BackFill(t.Context(), request, func(p Progress) { steps = append(steps, p.String()) }); err != nil || !reflect.DeepEqual(*got, filled) || len(steps) != 1 {
+		t.Errorf("BackFill: got %+v, %v, %v", got, steps, err)
+	}
+	since := time.Unix(1_800_000_000, 0).UTC()
+	if got, err := c.Published(t.Context(), since); err != nil || len(got) != 1 || got[0] != (Published{"1.2", "N", since, true}) {
+		t.Errorf("Published: got %+v, %v", got, err)
+	}
+	if got, err := c.Watcher(t.Context()); err != nil || !reflect.DeepEqual(*got, watcher) {
+		t.Errorf("Watcher: got %+v, %v", got, err)
 	}
 }

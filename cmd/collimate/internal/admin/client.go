@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"collimate/gateway"
 	"collimate/keys"
@@ -65,9 +66,43 @@ func (c *Client) DefineGroup(ctx context.Context, owner keys.Owner) (id ledger.S
 	return id, err
 }
 
+// PublishStudies is Operations.PublishStudies.
+func (c *Client) PublishStudies(ctx context.Context, studyInstanceUIDs []string) ([]*gateway.Ticket, error) {
+	var tickets []*gateway.Ticket
+	err := c.do(ctx, pathNamed, namedRequest{Studies: studyInstanceUIDs}, nil, &tickets)
+	return tickets, err
+}
+
+// Ticket is Operations.Ticket.
+func (c *Client) Ticket(ctx context.Context, study string) (*Ticket, error) {
+	var t Ticket
+	err := c.do(ctx, pathTicket, studyRequest{Study: study}, nil, &t)
+	return &t, err
+}
+
+// Published is Operations.Published.
+func (c *Client) Published(ctx context.Context, since time.Time) (all []Published, err error) {
+	err = c.do(ctx, pathList, listRequest{Since: since}, nil, &all)
+	return all, err
+}
+
+// BackFill is Operations.BackFill.
+func (c *Client) BackFill(ctx context.Context, r BackFillRequest, progress func(Progress)) (*BackFilled, error) {
+	var b BackFilled
+	err := c.do(ctx, pathBackFill, r, progress, &b)
+	return &b, err
+}
+
+// Watcher is Operations.Watcher.
+func (c *Client) Watcher(ctx context.Context) (*Watcher, error) {
+	var w Watcher
+	err := c.do(ctx, pathWatcher, struct{}{}, nil, &w)
+	return &w, err
+}
+
 // Act is Operations.Act.
-func (c *Client) Act(ctx context.Context, studyInstanceUID string, act Act) error {
-	return c.do(ctx, pathAct, actRequest{Study: studyInstanceUID, Act: act}, nil, &struct{}{})
+func (c *Client) Act(ctx context.Context, study string, act Act) error {
+	return c.do(ctx, pathAct, actRequest{Study: study, Act: act}, nil, &struct{}{})
 }
 
 // do sends a request and reads the events of the answer.

@@ -45,7 +45,34 @@ func NewDoor(dataDir string, ops Operations) *Door {
 	d.mux.HandleFunc("POST "+pathAct, answer(func(ctx context.Context, r actRequest, _ func(Progress)) (any, error) {
 		return struct{}{}, ops.Act(ctx, r.Study, r.Act)
 	}))
+	d.mux.HandleFunc("POST "+pathNamed, answer(func(ctx context.Context, r namedRequest, _ func(Progress)) (any, error) {
+		return ops.PublishStudies(ctx, r.Studies)
+	}))
+	d.mux.HandleFunc("POST "+pathTicket, answer(func(ctx context.Context, r studyRequest, _ func(Progress)) (any, error) {
+		return ops.Ticket(ctx, r.Study)
+	}))
+	d.mux.HandleFunc("POST "+pathList, answer(func(ctx context.Context, r listRequest, _ func(Progress)) (any, error) {
+		return ops.Published(ctx, r.Since)
+	}))
+	d.mux.HandleFunc("POST "+pathBackFill, answer(func(ctx context.Context, r BackFillRequest, progress func(Progress)) (any, error) {
+		return ops.BackFill(ctx, r, progress)
+	}))
+	d.mux.HandleFunc("POST "+pathWatcher, answer(func(ctx context.Context, _ struct{}, _ func(Progress)) (any, error) {
+		return ops.Watcher(ctx)
+	}))
 	return d
+}
+
+type namedRequest struct {
+	Studies []string `json:"studies"`
+}
+
+type listRequest struct {
+	Since time.Time `json:"since"`
+}
+
+type studyRequest struct {
+	Study string `json:"study"`
 }
 
 type groupRequest struct {
@@ -53,7 +80,7 @@ type groupRequest struct {
 }
 
 type actRequest struct {
-	Study string `json:"study"` // Study Instance UID
+	Study string `json:"study"`
 	Act   Act    `json:"act"`
 }
 

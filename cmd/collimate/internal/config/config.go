@@ -72,7 +72,12 @@ type Config struct {
 		Staleness       time.Duration
 		Institution     string
 		RetrieveAETitle string
+		Manifest        string // ManifestKOS or ManifestMADO
 	}
+	Archive    Archive
+	Receiver   Receiver
+	Registry   Registry
+	Publishing Publishing
 	Requesters struct {
 		MinTier      string // of Tiers
 		Issuers      []NamedFile
@@ -248,10 +253,15 @@ func (c *Config) override(environ []string) (faults Faults) {
 	return faults
 }
 
-// The directories below the data directory.
+// The directories and files below the data directory.
 const (
 	LedgerDir  = "ledger"  // the node: blocks, state, its own keys
 	CatalogDir = "catalog" // salts, documents, openings
 	ArchiveDir = "archive" // images
 	AuditDir   = "audit"   // the audit trail
+	RecodedDir = "recoded" // images in another transfer syntax, while they are sent; emptied at the start
+
+	RegistryFile = "registry.db" // the registry, with sqlite
+	DocumentsDir = "documents"   // documents that were submitted
+	MeasuredDir  = "measured"    // what is remembered of a PACS: may be deleted
 )

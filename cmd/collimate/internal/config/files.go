@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 
@@ -29,6 +28,7 @@ func (c *Config) CheckFiles() error {
 			k.certificate("requesters.certificates", file)
 		}
 		k.inboxes("source.reply_to", c.Source.ReplyTo)
+		k.sourceFiles()
 	}
 	if c.Has(RoleConsumer) {
 		if _, err := c.ConsumerCertificate(); err != nil {
@@ -95,24 +95,15 @@ func (k *checker) exists(key, file, remedy string) {
 
 // ConsumerCertificate loads what the consumer listener shows.
 func (c *Config) ConsumerCertificate() (tls.Certificate, error) {
-	if _, err := keystore.Load(c.Consumer.Key); err != nil { // it minds the file's mode, which tls does not
+	pairs, err := certificate(c.Consumer.Certificate, c.Consumer.Key)
+	if err != nil {
 		return tls.Certificate{}, err
 	}
-	return tls.LoadX509KeyPair(c.Consumer.Certificate, c.Consumer.Key)
+	return pairs[0], nil
 }
 
 // ClientCAs loads the authorities whose certificates the consumer listener accepts.
-func (c *Config) ClientCAs() (*x509.CertPool, error) {
-	raw, err := os.ReadFile(c.Consumer.ClientCA)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(raw) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM", c.Consumer.ClientCA)
-	}
-	return pool, nil
-}
+func (c *Config) ClientCAs() (*x509.CertPool, error) { return pool(c.Consumer.ClientCA) }
 
 // Join returns the faults of both errors together, or whichever is no Faults, or nil.
 func Join(a, b error) error {

@@ -24,4 +24,21 @@ const (
 	maxNameLength = 64
 	// maxOIDLength is of a repositoryUniqueId. ITI TF-3: Table 4.2.3.2-1
 	maxOIDLength = 64
+	// minTimeout is under which a PACS that reads from tape or spun-down disks seems dead; maxTimeout keeps a hung one
+	// from holding a requester for longer than its own patience.
+	minTimeout = time.Second
+	maxTimeout = 10 * time.Minute
+	// minInterval and maxInterval bound the pace of the watcher: more often only loads the PACS, and a week is as good as off.
+	minInterval = time.Second
+	maxInterval = 7 * 24 * time.Hour
+	// maxGrace bounds how long an entry outlives its images.
+	maxGrace = 90 * 24 * time.Hour
+	// maxDocumentMB is 1 TB.
+	maxDocumentMB = 1 << 20
+	// maxAETitle is of the value representation AE. DICOM PS3.5 6.2
+	maxAETitle = 16
+	// maxSecretBytes bounds a password or token; a token with many claims has 4 kB.
+	maxSecretBytes = 64 << 10
+	// maxCodesBytes bounds a codes.xml; the largest in use has 1 MB.
+	maxCodesBytes = 32 << 20
 )

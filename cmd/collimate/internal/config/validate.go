@@ -55,6 +55,7 @@ func (c *Config) validate(before Faults) Faults {
 	if c.Has(RoleSource) {
 		k.require("source.listen", c.Source.Listen, "the role source needs it")
 		k.require("source.url", c.Source.URL, "the role source needs it")
+		k.sourceSide()
 	}
 	if c.Has(RoleConsumer) {
 		k.require("consumer.listen", c.Consumer.Listen, "the role consumer needs it")
@@ -85,6 +86,7 @@ func (k *checker) addresses() {
 		{"ledger.listen", c.Ledger.Listen, true},
 		{"source.listen", c.Source.Listen, c.Has(RoleSource)},
 		{"consumer.listen", c.Consumer.Listen, c.Has(RoleConsumer)},
+		{"receiver.listen", c.Receiver.Listen, c.Has(RoleSource)},
 		{"admin.listen", c.Admin.Listen, true},
 	} {
 		if !l.used || l.address == "" {

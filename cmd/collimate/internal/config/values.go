@@ -315,6 +315,34 @@ func ParsePrefix(s string) (netip.Prefix, error) {
 	return p, nil
 }
 
+// flag is yes or no.
+type flag struct{ to *bool }
+
+func (v flag) set(_ *Config, values []string) error {
+	switch s := one(values); s {
+	case "yes", "true":
+		*v.to = true
+	case "no", "false":
+		*v.to = false
+	default:
+		return fmt.Errorf("%q is neither yes nor no", s)
+	}
+	return nil
+}
+
+// words is a sequence that is taken as it is.
+type words struct{ to *[]string }
+
+func (v words) set(_ *Config, values []string) error {
+	for _, s := range values {
+		if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return errors.New("holds an empty word or control characters")
+		}
+	}
+	*v.to = slices.Clone(values)
+	return nil
+}
+
 type choice struct {
 	to *string
 	of []string

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,6 +14,10 @@ var sectionDocs = map[string]string{
 	"network":      "The network of nodes that keep the ledger.",
 	"ledger":       "This organisation's ledger node.",
 	"source":       "The source side of the gateway, beside the archive (role source).",
+	"archive":      "Where the images are (role source). 'collimate archive check' tries the connection.",
+	"receiver":     "The way in for images by DICOM (role source): into the archive of kind fs, or for C-MOVE.",
+	"registry":     "The XDS registry and repository of this organisation (role source).",
+	"publishing":   "Publishing by itself (role source). 'collimate study publish' publishes by hand.",
 	"requesters":   "Whose requests the source accepts (role source). What they may have, the ledger says.",
 	"consumer":     "The consumer side of the gateway, before our own XDS consumers (role consumer).",
 	"admin":        "The door for the operator's commands.",
@@ -40,14 +45,36 @@ func Write(w io.Writer, set map[string]string) error {
 		if !given {
 			value, mark = f.value, "# "
 		}
-		if f.isList() {
-			fmt.Fprintf(&b, "  %s%s: [%s]\n", mark, f.key, strings.ReplaceAll(value, ",", ", "))
-		} else {
-			fmt.Fprintf(&b, "  %s%s: %s\n", mark, f.key, quote(value))
+		if _, plain := f.into.(flag); f.isList() {
+			value = "[" + strings.ReplaceAll(value, ",", ", ") + "]"
+		} else if !plain {
+			value = quote(value)
 		}
+		fmt.Fprintf(&b, "  %s%s: %s\n", mark, f.key, value)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// ParseSettings reads settings for Write, each SECTION.KEY=VALUE, and checks that there are such keys.
+func ParseSettings(texts []string) (map[string]string, error) {
+	var c Config
+	var names []string
+	for _, f := range c.fields() {
+		names = append(names, f.name())
+	}
+	set := map[string]string{}
+	for _, text := range texts {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return nil, fmt.Errorf("%q is not KEY=VALUE, such as archive.kind=dicomweb", text)
+		}
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("%s: unknown key%s", name, suggest(name, names))
+		}
+		set[name] = value
+	}
+	return set, nil
 }
 
 // quote writes a scalar plainly where YAML would read it back as the same word, and else in double quotes.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"collimate/cmd/collimate/internal/ledgercmd"
 	"collimate/cmd/collimate/internal/owner"
 	"collimate/gateway"
 	"collimate/keys"
@@ -60,7 +61,7 @@ func (d *demo) patient(s *Study) (*owner.Owner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &owner.Owner{Key: key, Node: client.New(d.source.LedgerURL)}, nil
+	return &owner.Owner{Key: key, Reader: ledgercmd.Reader{Node: client.New(d.source.LedgerURL)}}, nil
 }
 
 // claim makes a study the patient's.
@@ -108,7 +109,7 @@ func (d *demo) allow(ctx context.Context, s *Study, opening string) (*owner.Gran
 	if err != nil {
 		return nil, fmt.Errorf("granting: %w", err)
 	}
-	if err := owner.Disclose(ctx, patient.Node, o); err != nil {
+	if err := owner.Disclose(ctx, patient.Reader, o); err != nil {
 		return nil, err
 	}
 	s.Granted = true

@@ -2,7 +2,7 @@
 // of a group that may break the glass. It looks up what a transaction has to name, signs it, and waits until it is
 // final; and it reads the ledger through proofs for those who trust no node.
 //
-// Keys stay in this process. A Signer is safe for concurrent use.
+// Keys stay in this process. A Signer without a Verifier is safe for concurrent use.
 package ledgercmd
 
 import (
@@ -29,8 +29,8 @@ const (
 
 // Signer signs with one key and submits to one node.
 type Signer struct {
-	Key  crypto.Signer
-	Node *client.Client
+	Key crypto.Signer
+	Reader
 }
 
 // id returns the KeyID of the key.
@@ -38,11 +38,11 @@ func (s *Signer) id() (keys.ID, error) { return keys.IDOf(s.Key.Public()) }
 
 // Submit signs a body for the chain of the node and returns when it is final.
 func (s *Signer) Submit(ctx context.Context, body ledger.Body) (client.Receipt, error) {
-	status, err := s.Node.Status(ctx)
+	chain, err := s.chainID(ctx)
 	if err != nil {
 		return client.Receipt{}, err
 	}
-	raw, err := ledger.Sign(rand.Reader, status.ChainID, body, s.Key)
+	raw, err := ledger.Sign(rand.Reader, chain, body, s.Key)
 	if err != nil {
 		return client.Receipt{}, fmt.Errorf("signing: %w", err)
 	}
@@ -69,7 +69,7 @@ func mayPass(err error) bool {
 		return false
 	}
 	switch refused.Code {
-	case client.CodeCatchingUp, client.CodeBusy, client.CodeNotFinal, client.CodeTooMany:
+	case client.CodeCatchingUp, client.CodeBusy, client.CodeNotFinal, client.CodeTooMany, client.CodeNoProof:
 		return true
 	}
 	return false
@@ -98,11 +98,7 @@ func (s *Signer) payer(ctx context.Context) (*ledger.PayerRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	payer, err := s.Node.Payer(ctx, keys.Payer{ID: id})
-	if err != nil {
-		return nil, fmt.Errorf("looking up the payer %s: %w", id, err)
-	}
-	return payer, nil
+	return s.Payer(ctx, keys.Payer{ID: id})
 }
 
 // Vote is what a payer votes for.
@@ -118,7 +114,7 @@ func (s *Signer) SetParams(ctx context.Context, v Vote) (client.Receipt, error) 
 	if err != nil {
 		return client.Receipt{}, err
 	}
-	params, err := s.Node.Params(ctx)
+	params, err := s.Params(ctx)
 	if err != nil {
 		return client.Receipt{}, err
 	}
@@ -127,20 +123,22 @@ func (s *Signer) SetParams(ctx context.Context, v Vote) (client.Receipt, error) 
 	})
 }
 
-// Rotate gives the source of the key another one. The source keeps its name.
-func (s *Signer) Rotate(ctx context.Context, newKey crypto.Signer) (*ledger.SourceRecord, client.Receipt, error) {
+// Rotate gives the source of the key another one. The source keeps its name, and the key before stays good in TLS for a
+// while unless it is compromised.
+func (s *Signer) Rotate(ctx context.Context, newKey crypto.Signer, compromised bool) (*ledger.SourceRecord, client.Receipt, error) {
 	source, err := s.source(ctx)
 	if err != nil {
 		return nil, client.Receipt{}, err
 	}
-	status, err := s.Node.Status(ctx)
+	chain, err := s.chainID(ctx)
 	if err != nil {
 		return nil, client.Receipt{}, err
 	}
-	body, err := ledger.NewRotateKey(rand.Reader, status.ChainID, source.ID, source.Version+1, newKey)
+	body, err := ledger.NewRotateKey(rand.Reader, chain, source.ID, source.Version+1, newKey)
 	if err != nil {
 		return nil, client.Receipt{}, err
 	}
+	body.Compromised = compromised
 	r, err := s.Submit(ctx, body)
 	return source, r, err
 }
@@ -151,7 +149,7 @@ func (s *Signer) Unjail(ctx context.Context) (client.Receipt, error) {
 	if err != nil {
 		return client.Receipt{}, err
 	}
-	stake, err := s.Node.Stake(ctx, source.ID)
+	stake, err := s.Stake(ctx, source.ID)
 	if err != nil {
 		return client.Receipt{}, err
 	}
@@ -163,14 +161,11 @@ func (s *Signer) source(ctx context.Context) (*ledger.SourceRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	source, err := s.Node.Source(ctx, keys.Source{ID: id})
+	source, err := s.SourceOfKey(ctx, id)
 	if err == nil && source.Key != id {
-		err = fmt.Errorf("the source has another key by now, %s", source.Key)
+		err = fmt.Errorf("the source of the key %s has another key by now, %s", id, source.Key)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("looking up the source of the key %s: %w", id, err)
-	}
-	return source, nil
+	return source, err
 }
 
 // Guardianship makes somebody a guardian of a study. The guardian keeps it in confidence: with the guardian's key it
@@ -215,11 +210,11 @@ func (s *Signer) Recover(ctx context.Context, g Guardianship, newOwner keys.Owne
 		return client.Receipt{}, err
 	}
 	attempt := uint64(1)
-	recovery, err := s.Node.Recovery(ctx, g.Study)
-	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+	recovery, err := s.Recovery(ctx, g.Study)
+	if err != nil {
 		return client.Receipt{}, err
 	}
-	if err == nil && recovery.Round == round {
+	if recovery != nil && recovery.Round == round {
 		mine := ledger.NewGuardian(g.Blind, g.Guardian, g.Study)
 		if i := slices.IndexFunc(recovery.Calls, func(c ledger.RecoveryCall) bool { return c.Guardian == mine }); i >= 0 {
 			attempt = recovery.Calls[i].Attempt + 1
@@ -232,17 +227,12 @@ func (s *Signer) Recover(ctx context.Context, g Guardianship, newOwner keys.Owne
 
 // study returns a study and the round of its guardians. ledger-spec 4.8
 func (s *Signer) study(ctx context.Context, id ledger.StudyID) (study *ledger.StudyRecord, round uint64, err error) {
-	if study, err = s.Node.Study(ctx, id); err != nil {
-		return nil, 0, fmt.Errorf("looking up the study: %w", err)
-	}
-	guardians, err := s.Node.Guardians(ctx, id)
-	switch {
-	case errors.Is(err, ledger.ErrNotFound):
-		return study, 0, nil
-	case err != nil:
+	if study, err = s.Study(ctx, id); err != nil {
 		return nil, 0, err
-	case guardians.OwnerSince != study.OwnerSince:
-		return study, 0, nil
+	}
+	guardians, err := s.Guardians(ctx, id)
+	if err != nil || guardians == nil || guardians.OwnerSince != study.OwnerSince {
+		return study, 0, err
 	}
 	return study, guardians.Round, nil
 }

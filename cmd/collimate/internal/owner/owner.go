@@ -2,7 +2,8 @@
 //
 // The owner's key stays in this process. What it signs goes to a ledger node, any of the network; an Owner waits
 // until it is final. The opening of a grant, which says whom the grant names, goes to the study's source alone,
-// over TLS pinned to the key by which the ledger knows that source.
+// over TLS pinned to the key by which the ledger knows that source. With a Verifier nothing depends on what the node
+// says: neither for which epoch the owner signs, nor who the source is.
 package owner
 
 import (
@@ -39,8 +40,8 @@ var ErrOtherChain = errors.New("the claim ticket is of another network than the 
 
 // Owner speaks for one key.
 type Owner struct {
-	Key  crypto.Signer
-	Node *client.Client
+	Key crypto.Signer
+	ledgercmd.Reader
 }
 
 // ID names the owner.
@@ -56,7 +57,7 @@ func (o *Owner) Claim(ctx context.Context, ticket *gateway.Ticket) (client.Recei
 	if err != nil {
 		return client.Receipt{}, err
 	}
-	study, err := o.study(ctx, ticket.StudyID)
+	study, err := o.Study(ctx, ticket.StudyID)
 	if err != nil || study.Owner == id {
 		return client.Receipt{}, err
 	}
@@ -71,7 +72,7 @@ func (o *Owner) Claim(ctx context.Context, ticket *gateway.Ticket) (client.Recei
 	if status.ChainID != ticket.ChainID {
 		return client.Receipt{}, ErrOtherChain
 	}
-	claimant := &ledgercmd.Signer{Key: claim, Node: o.Node}
+	claimant := &ledgercmd.Signer{Key: claim, Reader: o.Reader}
 	return claimant.Submit(ctx, ledger.TransferStudy{Study: ticket.StudyID, Epoch: study.Epoch, NewOwner: id})
 }
 
@@ -100,7 +101,7 @@ type Reach struct {
 // Allow lets the grantee of an opening retrieve its study until notAfter. The grant is final when it returns, and
 // useful once the source has the opening: see Disclose.
 func (o *Owner) Allow(ctx context.Context, opening gateway.Opening, reach Reach, notAfter time.Time) (*Grant, error) {
-	record, err := o.study(ctx, opening.Study)
+	record, err := o.Study(ctx, opening.Study)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func (o *Owner) RevokeAll(ctx context.Context, study ledger.StudyID) (client.Rec
 }
 
 func (o *Owner) revoke(ctx context.Context, r ledger.RevokeAccess) (client.Receipt, error) {
-	record, err := o.study(ctx, r.Study)
+	record, err := o.Study(ctx, r.Study)
 	if err != nil {
 		return client.Receipt{}, err
 	}
@@ -128,29 +129,21 @@ func (o *Owner) revoke(ctx context.Context, r ledger.RevokeAccess) (client.Recei
 	return o.sign(ctx, r)
 }
 
-func (o *Owner) study(ctx context.Context, id ledger.StudyID) (*ledger.StudyRecord, error) {
-	record, err := o.Node.Study(ctx, id)
-	if err != nil {
-		return nil, fmt.Errorf("looking up the study: %w", err)
-	}
-	return record, nil
-}
-
 // sign signs with the owner's key, and submits.
 func (o *Owner) sign(ctx context.Context, body ledger.Body) (client.Receipt, error) {
-	return (&ledgercmd.Signer{Key: o.Key, Node: o.Node}).Submit(ctx, body)
+	return (&ledgercmd.Signer{Key: o.Key, Reader: o.Reader}).Submit(ctx, body)
 }
 
 // Disclose gives the opening of a final grant to the study's source, as the ledger names it. The source may see
 // the block a moment after the owner's node does, so it asks again for a while. It may be repeated at any time.
-func Disclose(ctx context.Context, node *client.Client, o gateway.Opening) error {
-	study, err := node.Study(ctx, o.Study)
+func Disclose(ctx context.Context, from ledgercmd.Reader, o gateway.Opening) error {
+	study, err := from.Study(ctx, o.Study)
 	if err != nil {
-		return fmt.Errorf("looking up the study: %w", err)
+		return err
 	}
-	source, err := node.Source(ctx, study.Source)
+	source, err := from.Source(ctx, study.Source)
 	if err != nil {
-		return fmt.Errorf("looking up the source: %w", err)
+		return err
 	}
 	body, err := json.Marshal(o)
 	if err != nil {

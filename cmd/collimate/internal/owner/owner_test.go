@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"collimate/cmd/collimate/internal/ledgercmd"
 	"collimate/gateway"
 	"collimate/keys"
 	"collimate/ledger"
@@ -56,7 +57,7 @@ func TestDisclose(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			node, asked, _ := source(t, test.statuses...)
-			err := Disclose(t.Context(), node, gateway.Opening{Study: ledger.StudyID{1}})
+			err := Disclose(t.Context(), ledgercmd.Reader{Node: node}, gateway.Opening{Study: ledger.StudyID{1}})
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -71,7 +72,7 @@ func TestDisclose(t *testing.T) {
 func TestDisclosePinned(t *testing.T) {
 	node, asked, record := source(t, 204)
 	record.Key[0] ^= 1
-	err := Disclose(t.Context(), node, gateway.Opening{})
+	err := Disclose(t.Context(), ledgercmd.Reader{Node: node}, gateway.Opening{})
 	if !errors.Is(err, gateway.ErrPin) || *asked != 0 {
 		t.Errorf("got %v after %d requests, want ErrPin before any", err, *asked)
 	}

@@ -42,11 +42,18 @@ type Listener struct {
 	URL  string
 }
 
-// server is one HTTP listener.
+// server is one listener, and what serves it until its context ends.
 type server struct {
 	Listener
 	listen net.Listener
-	http   *http.Server
+	serve  func(context.Context, net.Listener) error
+}
+
+// overHTTP serves HTTP, and lets streams that have begun finish.
+func overHTTP(h *http.Server) func(context.Context, net.Listener) error {
+	return func(ctx context.Context, l net.Listener) error {
+		return soap.Serve(ctx, h, soap.LimitListener(l, maxConnections, maxConnectionsPerHost), shutdownPatience)
+	}
 }
 
 // Run runs the organisation until ctx is done or a part fails. It calls ready when every listener answers.
@@ -70,20 +77,24 @@ func Run(ctx context.Context, c *config.Config, logger *slog.Logger, ready func(
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
-		l = soap.LimitListener(l, maxConnections, maxConnectionsPerHost)
 		s := &server{Listener: Listener{What: what, URL: url}, listen: l}
 		servers = append(servers, s)
 		return s, nil
 	}
 
-	var source, consumer, door *server
+	var source, receiver, consumer, door *server
 	if c.Has(config.RoleSource) {
-		if source, err = listen("source, signed ITI-43", "source.listen", c.Source.Listen, c.Source.URL+gateway.PathRepository); err != nil {
+		if source, err = listen("source, repository", "source.listen", c.Source.Listen, c.Source.URL+gateway.PathRepository); err != nil {
+			return err
+		}
+	}
+	if c.Has(config.RoleSource) && c.Receiver.Listen != "" {
+		if receiver, err = listen("receiver, C-STORE", "receiver.listen", c.Receiver.Listen, c.Receiver.AETitle+" at "+c.Receiver.Listen); err != nil {
 			return err
 		}
 	}
 	if c.Has(config.RoleConsumer) {
-		if consumer, err = listen("consumer, plain ITI-43", "consumer.listen", c.Consumer.Listen, c.Consumer.URL+gateway.PathRepository); err != nil {
+		if consumer, err = listen("consumer, repository", "consumer.listen", c.Consumer.Listen, c.Consumer.URL+gateway.PathRepository); err != nil {
 			return err
 		}
 	}
@@ -96,17 +107,24 @@ func Run(ctx context.Context, c *config.Config, logger *slog.Logger, ready func(
 		return err
 	}
 	if source != nil {
-		if source.http, err = o.sourceServer(); err != nil {
+		h, err := o.sourceServer()
+		if err != nil {
 			return err
 		}
+		source.serve = overHTTP(h)
+	}
+	if receiver != nil {
+		receiver.serve = o.archive.Receiver.Serve
 	}
 	if consumer != nil {
-		if consumer.http, err = o.consumerServer(); err != nil {
+		h, err := o.consumerServer()
+		if err != nil {
 			return err
 		}
+		consumer.serve = overHTTP(h)
 	}
 	operations := admin.NewDoor(c.Organisation.Data, o)
-	door.http = &http.Server{Handler: operations, ReadHeaderTimeout: adminHeaderTimeout, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}
+	door.serve = overHTTP(&http.Server{Handler: operations, ReadHeaderTimeout: adminHeaderTimeout, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)})
 	if err := operations.Open(door.URL); err != nil {
 		return fmt.Errorf("opening the door for commands: %w", err)
 	}
@@ -115,6 +133,9 @@ func Run(ctx context.Context, c *config.Config, logger *slog.Logger, ready func(
 	listeners := []Listener{{What: "ledger API, /healthz", URL: c.NodeURL()}}
 	for _, s := range servers {
 		listeners = append(listeners, s.Listener)
+		if s == source {
+			listeners = append(listeners, Listener{"source, registry", c.Source.URL + gateway.PathRegistry}, Listener{"source, images", c.Source.URL + gateway.PathImaging})
+		}
 	}
 	ready(listeners)
 	return serveAll(ctx, servers, o, logger)
@@ -125,11 +146,14 @@ func serveAll(ctx context.Context, servers []*server, o *organisation, logger *s
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range servers {
 		group.Go(func() error {
-			if err := soap.Serve(ctx, s.http, s.listen, shutdownPatience); err != nil {
+			if err := s.serve(ctx, s.listen); err != nil {
 				return fmt.Errorf("serving %s: %w", s.What, err)
 			}
 			return nil
 		})
+	}
+	if o.watcher != nil && o.config.Publishing.Watch {
+		group.Go(func() error { return o.watcher.Run(ctx) })
 	}
 	group.Go(func() error { return o.watchNode(ctx) })
 	group.Go(func() error {

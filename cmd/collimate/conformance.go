@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"collimate/gateway"
 	"collimate/keys"
 	"collimate/ledger"
+	"collimate/xds/metadata"
 
 	"github.com/spf13/cobra"
 )
@@ -46,7 +49,8 @@ not to: for patients that they make up under --patient-authority, or for --patie
   collimate conformance --registry https://xds.example/registry --cert me.crt --key me.key \
     --ca xds.crt --codes codes.xml --patient-authority 1.3.6.1.4.1.21367.2005.13.20.1000
   collimate conformance --actor imaging --repository https://pacs.example/repository \
-    --imaging https://pacs.example/ids --repository-id 1.2.3 --manifest 1.2.3.4 --cert me.crt --key me.key --ca pacs.crt`,
+    --imaging https://pacs.example/ids --repository-id 1.2.3 --manifest 1.2.3.4 --cert me.crt --key me.key --ca pacs.crt
+  collimate conformance --site north.xml --read-only --patient-id '7^^^&1.2.3&ISO' --cert me.crt --key me.key`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var parsed []conformance.Actor
@@ -60,6 +64,8 @@ not to: for patients that they make up under --patient-authority, or for --patie
 			describe := p.target
 			if file != "" {
 				describe = func() (*conformance.Target, error) { return demoTarget(file) }
+			} else if err := p.readSite(); err != nil {
+				return err
 			} else if len(parsed) == 0 {
 				parsed = p.actors()
 			}
@@ -81,6 +87,7 @@ not to: for patients that they make up under --patient-authority, or for --patie
 	f.StringVar(&p.registry, "registry", "", "`URL` that takes ITI-18, ITI-42 and ITI-61")
 	f.StringVar(&p.repository, "repository", "", "`URL` that takes ITI-41 and ITI-43")
 	f.StringVar(&p.imaging, "imaging", "", "`URL` that takes RAD-69")
+	f.StringVar(&p.site, "site", "", "a site `file` of toolkit2, for the URLs and the repositoryUniqueId that are not given")
 	f.StringVar(&p.certificate, "cert", "", "client certificate, a PEM `file`")
 	f.StringVar(&p.key, "key", "", "its key, a PEM `file`")
 	f.BoolVar(&p.sign, "sign", false, "sign requests with that key, as WS-Security has it")
@@ -97,8 +104,8 @@ not to: for patients that they make up under --patient-authority, or for --patie
 	f.StringVar(&p.schemas, "schemas", "", "`directory` that holds XDS.b_DocumentRepository.xsd and what it imports, to validate answers with xmllint")
 	f.BoolVar(&failedOnly, "failed", false, "print failed checks only")
 	f.StringVar(&table, "table", "", "write the outcome to this `file` too, as Markdown")
-	c.MarkFlagsOneRequired("demo", "registry", "repository", "imaging")
-	for _, name := range []string{"registry", "repository", "imaging"} {
+	c.MarkFlagsOneRequired("demo", "registry", "repository", "imaging", "site")
+	for _, name := range []string{"registry", "repository", "imaging", "site"} {
 		c.MarkFlagsMutuallyExclusive("demo", name)
 	}
 	c.MarkFlagsRequiredTogether("cert", "key")
@@ -112,9 +119,44 @@ type peer struct {
 	registry, repository, imaging string
 	certificate, key, ca, pin     string
 	sign                          bool
-	codes, schemas                string
+	codes, schemas, site          string
 	manifests                     []string
 }
+
+// readSite takes from the site file what other flags do not say.
+func (p *peer) readSite() error {
+	if p.site == "" {
+		return nil
+	}
+	f, err := os.Open(p.site)
+	if err != nil {
+		return fmt.Errorf("--site: %w", err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxSiteBytes+1))
+	if err != nil {
+		return fmt.Errorf("--site: %w", err)
+	}
+	if len(raw) > maxSiteBytes {
+		return fmt.Errorf("--site: %s has more than %d bytes", p.site, maxSiteBytes)
+	}
+	site, err := metadata.ParseSite(raw)
+	if err != nil {
+		return fmt.Errorf("--site: %w", err)
+	}
+	registry, _ := site.URL("ITI-18")
+	repository, id := site.URL("ITI-43")
+	imaging, _ := site.URL("RAD-69")
+	p.registry, p.repository, p.imaging = cmp.Or(p.registry, registry), cmp.Or(p.repository, repository), cmp.Or(p.imaging, imaging)
+	p.RepositoryUniqueID = cmp.Or(p.RepositoryUniqueID, id)
+	if len(p.actors()) == 0 {
+		return fmt.Errorf("--site: %s has no URL for ITI-18, ITI-43 or RAD-69", p.site)
+	}
+	return nil
+}
+
+// maxSiteBytes bounds a site file, which has some kilobytes.
+const maxSiteBytes = 1 << 20
 
 // actors returns what a system can be by the URLs that it has.
 func (p *peer) actors() []conformance.Actor {

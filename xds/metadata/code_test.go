@@ -99,6 +99,16 @@ func TestSite(t *testing.T) {
 	if site.Name != "OTHER_NORTH" || site.HomeCommunityID != "urn:oid:1.3.6.1.4.1.21367.2011.2.6.152" || len(site.Endpoints) != len(want) {
 		t.Fatalf("got %+v", site)
 	}
+	for transaction, want := range map[string][2]string{
+		"ITI-18": {"https://north.example:9085/xdsregistryb"},
+		"ITI-41": {}, // asynchronous only
+		"ITI-43": {"https://north.example:9085/xdsrepositoryb", "1.3.6.1.4.1.21367.2011.2.3.232"},
+		"RAD-69": {},
+	} {
+		if url, uid := site.URL(transaction); url != want[0] || uid != want[1] {
+			t.Errorf("%s: got %q, %q, want %q", transaction, url, uid, want)
+		}
+	}
 	for i := range want {
 		if site.Endpoints[i] != want[i] {
 			t.Errorf("endpoint %d: got %+v, want %+v", i, site.Endpoints[i], want[i])

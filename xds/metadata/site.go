@@ -33,7 +33,7 @@ type Endpoint struct {
 var siteTransactions = map[string]string{
 	"sq.b": "ITI-18", "r.b": "ITI-42", "pr.b": "ITI-41", "ret.b": "ITI-43", "rodde": "ITI-61",
 	"xcq": "ITI-38", "xcr": "ITI-39", "igq": "ITI-18", "igr": "ITI-43", "mpq": "ITI-51", "update": "ITI-57",
-	"repository": "ITI-43",
+	"repository": "ITI-43", "ret.ids": "RAD-69", "ret.ids.b": "RAD-69",
 }
 
 // ParseSite reads a site file of the IHE toolkit.
@@ -82,6 +82,18 @@ func ParseSite(b []byte) (*Site, error) {
 		}
 	}
 	return site, nil
+}
+
+// URL returns where a transaction goes, synchronously: over TLS if it can; empty if the site does not say.
+func (s *Site) URL(transaction string) (url, repositoryUniqueID string) {
+	for _, e := range s.Endpoints {
+		if e.Transaction == transaction && !e.Asynchronous && (url == "" || e.Secure) {
+			if url, repositoryUniqueID = e.URL, e.RepositoryUniqueID; e.Secure {
+				break
+			}
+		}
+	}
+	return url, repositoryUniqueID
 }
 
 func isTrue(s string) bool { return s == "1" || strings.EqualFold(s, "true") }

@@ -434,6 +434,7 @@ func TestTurnsRest(t *testing.T) {
 			t.Errorf("the rest after a long turn took %v, want %v", got, maxRest)
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if turns.free != 1 {
 			t.Errorf("%d turns are free in the end, want 1", turns.free)
 		}

@@ -31,6 +31,7 @@ dicom/phantom:      dicom
 wsdl:               -
 xua:                keys
 soap/mtom:          -
+internal/sharedfiles: - # for tests only
 
 # shape: the vocabulary of one standard each
 soap:               soap/mtom xmlsec

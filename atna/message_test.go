@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"collimate/internal/sharedfiles"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -239,7 +241,7 @@ func TestSchema(t *testing.T) {
 	if _, err := exec.LookPath("xmllint"); err != nil {
 		t.Skip("xmllint is not installed")
 	}
-	schema := shared(t, "ihe", "schemas", "audit", "dicom2017c.xsd")
+	schema := sharedfiles.Path(t, "ihe", "schemas", "audit", "dicom2017c.xsd")
 	files, err := filepath.Glob("testdata/*.xml")
 	if err != nil || len(files) < 4 {
 		t.Fatalf("found %d golden files: %v", len(files), err)

@@ -96,7 +96,8 @@ func newFixture(t testing.TB, spoil func(*server, *tls.Config)) *fixture {
 	return f
 }
 
-// schemaDir returns the directory of official schemas beside the module, empty if there is none.
+// schemaDir returns the directory of official schemas beside the module, empty if there is none. It looks for itself,
+// since this package imports nothing of the project.
 func schemaDir() string {
 	root := os.Getenv("COLLIMATE_SHARED")
 	for dir, _ := os.Getwd(); root == "" && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {

@@ -213,23 +213,3 @@ func complaints(t *testing.T, file []byte, tool string, args ...string) (lines [
 	}
 	return lines
 }
-
-// shared returns a folder of the real files, and skips the test where there are none.
-func shared(t testing.TB, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	candidates := []string{os.Getenv("COLLIMATE_SHARED")}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		candidates = append(candidates, filepath.Join(filepath.Dir(dir), "shared"))
-	}
-	for _, c := range candidates {
-		if info, err := os.Stat(filepath.Join(c, name)); c != "" && err == nil && info.IsDir() {
-			return filepath.Join(c, name)
-		}
-	}
-	t.Skip("the real files are not here; set COLLIMATE_SHARED to the folder that has them")
-	return ""
-}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"collimate/internal/sharedfiles"
 )
 
 // tool runs a program of DCMTK over bytes and returns what it makes of them, nil if it will not. It knows the standard
@@ -78,7 +80,7 @@ func recode(t testing.TB, file []byte, to string) []byte {
 func realFiles(t testing.TB) map[string][]byte {
 	t.Helper()
 	files := make(map[string][]byte)
-	root := filepath.Dir(shared(t, "dicom/mr-series-16"))
+	root := filepath.Dir(sharedfiles.Path(t, "dicom/mr-series-16"))
 	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasSuffix(path, ".md") {
 			return err

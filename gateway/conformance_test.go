@@ -2,7 +2,6 @@ package gateway_test
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"collimate/conformance"
 	"collimate/dicom/phantom"
 	"collimate/gateway"
+	"collimate/internal/sharedfiles"
 	"collimate/keys"
 	"collimate/ledger"
 )
@@ -47,14 +47,10 @@ func TestConformance(t *testing.T) {
 
 // schemas finds the official schemas beside the project, if they are there.
 func schemas(t *testing.T) string {
-	shared := os.Getenv("COLLIMATE_SHARED")
-	if shared == "" {
-		shared = filepath.Join("..", "..", "shared")
-	}
-	dir := filepath.Join(shared, "ihe", "schemas", "toolkit2", "v3")
-	if _, err := os.Stat(dir); err != nil {
+	t.Helper()
+	dir := sharedfiles.Find("ihe", "schemas", "toolkit2", "v3")
+	if dir == "" {
 		t.Log("answers are not validated: the official schemas are not beside the project")
-		return ""
 	}
 	return dir
 }

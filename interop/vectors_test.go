@@ -10,6 +10,7 @@ import (
 
 	"github.com/beevik/etree"
 
+	"collimate/internal/sharedfiles"
 	"collimate/keys"
 )
 
@@ -43,14 +44,7 @@ var vectors = []vector{
 
 // TestVectors sends the messages in ../shared/vectors/wss to a server whose clock stands still. It needs no peers.
 func TestVectors(t *testing.T) {
-	dir := filepath.Join(root(t), "..", "shared")
-	if shared := os.Getenv("COLLIMATE_SHARED"); shared != "" {
-		dir = shared
-	}
-	dir = filepath.Join(dir, "vectors", "wss")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("the messages of record are not here: set COLLIMATE_SHARED to the folder of test material")
-	}
+	dir := sharedfiles.Path(t, "vectors", "wss")
 	id := newIdentities(t)
 	signers := identities{of: map[string]identity{}, server: id.server, issuer: id.issuer, pool: id.pool, ca: id.ca}
 	for _, name := range []string{"rsa", "ec"} {

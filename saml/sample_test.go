@@ -12,8 +12,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"math/big"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -259,30 +257,3 @@ var (
 	testRole    = xua.Code{Code: "HCP", System: "2.999.6", SystemName: "Actors", DisplayName: "Healthcare professional"}
 	testPurpose = xua.Code{Code: "NORM", System: "2.999.5", SystemName: "Purposes", DisplayName: "Normal"}
 )
-
-// shared finds a file of the reading that is beside the module, or skips.
-func shared(t testing.TB, name string) string {
-	t.Helper()
-	root := os.Getenv("COLLIMATE_SHARED")
-	if root == "" {
-		dir, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for root = filepath.Join(dir, "shared"); ; root = filepath.Join(dir, "shared") {
-			if _, err := os.Stat(root); err == nil {
-				break
-			}
-			up := filepath.Dir(dir)
-			if up == dir {
-				t.Skip("the shared samples are not here: put them beside the module, or name them in COLLIMATE_SHARED")
-			}
-			dir = up
-		}
-	}
-	path := filepath.Join(root, filepath.FromSlash(name))
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the shared samples have no %s", name)
-	}
-	return path
-}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"collimate/internal/sharedfiles"
 	"collimate/xua"
 )
 
@@ -77,7 +78,7 @@ func TestToolkit2(t *testing.T) {
 
 // TestToolkit2IsComplete holds the table above against the list of all tests.
 func TestToolkit2IsComplete(t *testing.T) {
-	f, err := os.Open(shared(t, "ihe/assertions.md"))
+	f, err := os.Open(sharedfiles.Path(t, "ihe/assertions.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"collimate/internal/sharedfiles"
 	"collimate/xmlsec"
 	"collimate/xua"
 )
@@ -73,10 +74,7 @@ func TestRealMessages(t *testing.T) {
 }
 
 func (r real) run(t *testing.T) {
-	b, err := os.ReadFile(shared(t, "ihe/vectors/"+r.file))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := sharedfiles.Read(t, "ihe/vectors/"+r.file)
 	b = []byte(strings.TrimPrefix(string(b), "\ufeff"))
 	d, err := xmlsec.Parse(b, xmlsec.Limits{})
 	if err != nil {
@@ -219,10 +217,7 @@ func reissue(t *testing.T, n xmlsec.Node, idp identity) string {
 // the structure of the assertion that is refused: they say neither when nor for whom they are valid.
 func TestRealSignatures(t *testing.T) {
 	for _, file := range []string{"wss-signature/tk3-signature-validHeader.xml", "wss-signature/tk3-signature-invalidHeaderTimestampTampered.xml"} {
-		b, err := os.ReadFile(shared(t, "ihe/vectors/"+file))
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := sharedfiles.Read(t, "ihe/vectors/"+file)
 		n := firstAssertion(parse(t, string(b)).Document())
 		if _, err := xmlsec.ParseEnvelopedSignature(n, xmlsec.Algorithms{}); err == nil {
 			t.Errorf("%s: SHA-1 is accepted without being asked for", file)
@@ -258,10 +253,7 @@ func TestRealUnindented(t *testing.T) {
 		{"iti18/epd-ITI-18_request_raw.xml", xmlsec.ErrSignature},
 	} {
 		t.Run(strings.ReplaceAll(c.file, "/", "_"), func(t *testing.T) {
-			b, err := os.ReadFile(shared(t, "ihe/vectors/"+c.file))
-			if err != nil {
-				t.Fatal(err)
-			}
+			b := sharedfiles.Read(t, "ihe/vectors/"+c.file)
 			message := between.ReplaceAllString(strings.TrimPrefix(string(b), "\ufeff"), "><")
 			n := firstAssertion(parse(t, message).Document())
 			now := within(n)
@@ -294,7 +286,7 @@ func TestRealUnindented(t *testing.T) {
 // different assertions, whose value has 40 bytes: no RSA key is as short, it is the length of DSA's. So whichever
 // key their issuer has, they are refused.
 func TestRealEdited(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(shared(t, "ihe/vectors/xua"), "epd-[1-7]_*.xml"))
+	files, err := filepath.Glob(filepath.Join(sharedfiles.Path(t, "ihe/vectors/xua"), "epd-[1-7]_*.xml"))
 	if err != nil || len(files) != 7 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
@@ -326,7 +318,7 @@ func TestRealEdited(t *testing.T) {
 // TestRealMessagesAreAll: no sample that holds an assertion is left out.
 func TestRealMessagesAreAll(t *testing.T) {
 	for _, dir := range []string{"xua", "negative-xua", "wss-signature"} {
-		entries, err := os.ReadDir(shared(t, "ihe/vectors/"+dir))
+		entries, err := os.ReadDir(sharedfiles.Path(t, "ihe/vectors/"+dir))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,14 +9,14 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"sort"
 	"strings"
 	"testing"
 
 	"github.com/beevik/etree"
 	"github.com/hooklift/gowsdl"
+
+	"collimate/internal/sharedfiles"
 )
 
 const address = "https://north.example/xds/repository?a=1&b=2"
@@ -68,10 +68,7 @@ func operations(t *testing.T, b []byte) map[string]string {
 func official(t *testing.T, paths ...string) (list [][]byte) {
 	t.Helper()
 	for _, path := range paths {
-		b, err := os.ReadFile(shared(t, "ihe", "schemas", filepath.FromSlash(path)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := sharedfiles.Read(t, "ihe", "schemas", path)
 		list = append(list, b)
 	}
 	return list
@@ -198,10 +195,7 @@ func tops(t *testing.T, b []byte) map[string]bool {
 
 func TestAgainstOfficialSchemas(t *testing.T) {
 	for _, name := range []string{"XDS.b_DocumentRepository.xsd", "XDSI.b_ImagingDocumentSource.xsd", "lcm.xsd", "query.xsd", "rs.xsd", "rim.xsd"} {
-		official, err := os.ReadFile(shared(t, "ihe", "schemas", "toolkit2", "v3", name))
-		if err != nil {
-			t.Fatal(err)
-		}
+		official := sharedfiles.Read(t, "ihe", "schemas", "toolkit2", "v3", name)
 		ours, err := files.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -285,22 +279,4 @@ func TestReferences(t *testing.T) {
 	if _, err := Schema("x.xsd"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v, want fs.ErrNotExist", err)
 	}
-}
-
-// shared returns a path in the folder of shared reading, which stands beside the module or is named by
-// COLLIMATE_SHARED, and skips the test if there is none.
-func shared(t *testing.T, elements ...string) string {
-	t.Helper()
-	root := os.Getenv("COLLIMATE_SHARED")
-	for dir, _ := os.Getwd(); root == "" && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		candidate := filepath.Join(filepath.Dir(dir), "shared")
-		if _, err := os.Stat(filepath.Join(candidate, "ihe")); err == nil {
-			root = candidate
-		}
-	}
-	path := filepath.Join(append([]string{root}, elements...)...)
-	if _, err := os.Stat(path); root == "" || err != nil {
-		t.Skip("the folder of official schemas is not beside this module")
-	}
-	return path
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"collimate/internal/sharedfiles"
 	"collimate/soap"
 	"collimate/xds/metadata"
 	"collimate/xds/query"
@@ -26,7 +27,7 @@ func TestValid(t *testing.T) {
 	if err != nil {
 		t.Skip("xmllint is not installed")
 	}
-	official := []string{shared(t, "ihe", "schemas", "toolkit2", "v3", "XDS.b_DocumentRepository.xsd")}
+	official := []string{sharedfiles.Path(t, "ihe", "schemas", "toolkit2", "v3", "XDS.b_DocumentRepository.xsd")}
 	ours := []string{filepath.Join("..", "wsdl", "XDS.b_DocumentRepository.xsd"), filepath.Join("..", "wsdl", "query.xsd")}
 	messages := map[string]string{
 		"retrieve": string(appendRetrieveRequest(nil, []DocumentRequest{{"", "1.2", "1.3"}, {"urn:oid:1", "1.2", "1.3^x"}})),

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"collimate/internal/sharedfiles"
 	"collimate/soap"
 )
 
@@ -29,7 +30,7 @@ func TestForeignRequestBodies(t *testing.T) {
 		{"iti43-initiating-gateway", "tk2-15809_TwoDocRetrieve-retrieve.xml", 2, Success},
 	}
 	for _, test := range tests {
-		payload := closedPattern.ReplaceAllString(read(t, "ihe", "vectors", test.folder, test.file), "1.2.3")
+		payload := closedPattern.ReplaceAllString(string(sharedfiles.Read(t, "ihe", "vectors", test.folder, test.file)), "1.2.3")
 		asked, fault := parseRetrieveRequest(parse(t, payload))
 		if fault != nil || len(asked) != test.requests {
 			t.Errorf("%s: %d requests, fault %v", test.file, len(asked), fault)
@@ -71,7 +72,7 @@ func TestForeignRequests(t *testing.T) {
 		{"negative-iti41", "tk2-msg-soap-noaction-pnr.xml", 400, "MessageAddressingHeaderRequired"},
 	}
 	for _, test := range tests {
-		envelope := read(t, "ihe", "vectors", test.folder, test.file)
+		envelope := string(sharedfiles.Read(t, "ihe", "vectors", test.folder, test.file))
 		body := "--b\r\nContent-Type: application/xop+xml\r\n\r\n" + envelope + "\r\n--b--\r\n"
 		status, answer := post(t, "multipart/related; boundary=b", body)
 		if status != test.status || !strings.Contains(answer, test.contains) {
@@ -82,7 +83,7 @@ func TestForeignRequests(t *testing.T) {
 
 // The request of the Technical Framework, as it is on the wire.
 func TestSpecificationRequest(t *testing.T) {
-	raw := read(t, "ihe", "vectors", "mtom-http", "spec-iti43-request-mtom.http")
+	raw := string(sharedfiles.Read(t, "ihe", "vectors", "mtom-http", "spec-iti43-request-mtom.http"))
 	// The head has no Content-Length: what follows it is the body.
 	head, body, _ := strings.Cut(raw, "\r\n\r\n")
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(head + "\r\n\r\n")))
@@ -102,7 +103,7 @@ func TestSpecificationRequest(t *testing.T) {
 
 // The answer of the Technical Framework, with variants that its other samples have.
 func TestSpecificationResponse(t *testing.T) {
-	raw := read(t, "ihe", "vectors", "mtom-http", "spec-iti43-response-mtom-optimised.http")
+	raw := string(sharedfiles.Read(t, "ihe", "vectors", "mtom-http", "spec-iti43-response-mtom-optimised.http"))
 	head, body, _ := strings.Cut(raw, "\r\n\r\n")
 	r, err := http.ReadResponse(bufio.NewReader(strings.NewReader(head+"\r\n\r\n")), nil)
 	if err != nil {
@@ -134,7 +135,7 @@ func TestSpecificationResponse(t *testing.T) {
 
 // Answers of peers, as simple SOAP: their documents stand in the envelope.
 func TestForeignAnswerEnvelopes(t *testing.T) {
-	envelope := read(t, "ihe", "vectors", "iti43", "wxdsb-retrieve_res.xml")
+	envelope := string(sharedfiles.Read(t, "ihe", "vectors", "iti43", "wxdsb-retrieve_res.xml"))
 	envelope = regexp.MustCompile(`(?s)<RelatesTo.*</RelatesTo>`).ReplaceAllString(envelope, "")
 	client := &Client{SOAP: &soap.Client{HTTP: &http.Client{Transport: canned{"application/soap+xml", envelope}}}}
 	response, err := client.Retrieve(t.Context(), "http://peer/", []DocumentRequest{{
@@ -149,7 +150,7 @@ func TestForeignAnswerEnvelopes(t *testing.T) {
 	}
 
 	// Its namespaces were taken out for print.
-	client.SOAP.HTTP.Transport = canned{"application/soap+xml", read(t, "ihe", "vectors", "iti43", "epd-ITI-43_response.xml")}
+	client.SOAP.HTTP.Transport = canned{"application/soap+xml", string(sharedfiles.Read(t, "ihe", "vectors", "iti43", "epd-ITI-43_response.xml"))}
 	if _, err := client.Retrieve(t.Context(), "http://peer/", requests(documentOID)); err == nil {
 		t.Error("an answer with prefixes that are not declared is accepted")
 	}

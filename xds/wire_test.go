@@ -10,6 +10,7 @@ import (
 
 	"github.com/beevik/etree"
 
+	"collimate/internal/sharedfiles"
 	"collimate/soap"
 	"collimate/soap/mtom"
 	"collimate/xds/metadata"
@@ -41,7 +42,7 @@ func uuidOf(symbol string) string {
 // templates turned into 3.0. Of messages with an envelope it is the child of Body.
 func foreign(t testing.TB, folder, file string) *etree.Element {
 	t.Helper()
-	s := read(t, "ihe", "vectors", folder, file)
+	s := string(sharedfiles.Read(t, "ihe", "vectors", folder, file))
 	if file == "epd-ITI-41_request.xml" { // printed with line numbers, and with elisions in the header
 		s = regexp.MustCompile(`(?m)^ *\d+ ?`).ReplaceAllString(s, "")
 		s = regexp.MustCompile(`(?s)<soap:Header>.*</soap:Header>`).ReplaceAllString(s, "")
@@ -184,7 +185,7 @@ func (r *reference) prepare(t testing.TB, submit *etree.Element) {
 // files returns the messages of a folder.
 func files(t *testing.T, folder string) (names []string) {
 	t.Helper()
-	entries, err := os.ReadDir(shared(t, "ihe", "vectors", folder))
+	entries, err := os.ReadDir(sharedfiles.Path(t, "ihe", "vectors", folder))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -399,7 +400,7 @@ func TestForeignMultipart(t *testing.T) {
 		{"mtom-http", "tk2-pnr-multipart.body.txt", 1, ""},
 		{"iti41", "tk2-msg-http-mtom-pnr.txt", 1, ""},
 	} {
-		body := read(t, "ihe", "vectors", test.folder, test.file)
+		body := string(sharedfiles.Read(t, "ihe", "vectors", test.folder, test.file))
 		if i := strings.Index(body, "\n--"); i >= 0 && strings.HasPrefix(body, "POST") {
 			body = body[i+1:]
 		}

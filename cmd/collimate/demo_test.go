@@ -19,6 +19,7 @@ import (
 
 	"collimate/cmd/collimate/internal/demo"
 	"collimate/conformance"
+	"collimate/internal/sharedfiles"
 )
 
 // The whole demo from beginning to end, as a newcomer runs it.
@@ -35,7 +36,7 @@ func TestDemoOnce(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "demo")
 			args := []string{"demo", "--once", "--dir", dir}
 			if test.dicom != "" {
-				args = append(args, "--dicom", shared(t, test.dicom))
+				args = append(args, "--dicom", sharedfiles.Path(t, test.dicom))
 			}
 			start := time.Now()
 			out, err := exec.Command("collimate", args...).CombinedOutput()
@@ -84,29 +85,6 @@ func checkLog(t *testing.T, o *demo.Organisation, s *demo.Study) {
 	}
 }
 
-// shared is a folder of the files that are kept beside the tree, or the test is skipped.
-func shared(t *testing.T, path string) string {
-	t.Helper()
-	folder, ok := sharedFolder(path)
-	if !ok {
-		t.Skipf("needs %s in ../shared beside the module, or below COLLIMATE_SHARED", path)
-	}
-	return folder
-}
-
-func sharedFolder(path string) (folder string, ok bool) {
-	root := os.Getenv("COLLIMATE_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	folder, err := filepath.Abs(filepath.Join(root, filepath.FromSlash(path)))
-	if err != nil {
-		return "", false
-	}
-	_, err = os.Stat(folder)
-	return folder, err == nil
-}
-
 // An occupied port is named, and nothing is started.
 func TestDemoOccupiedPort(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demo")
@@ -147,7 +125,7 @@ func TestNetwork(t *testing.T) {
 // The conformance checks judge both sides of the gateway.
 func (n *network) testConformance(t *testing.T) {
 	args := []string{"conformance", "--demo", filepath.Join(n.Directory, demo.FileName), "--failed"}
-	if schemas, ok := sharedFolder("ihe/schemas/toolkit2/v3"); ok {
+	if schemas := sharedfiles.Find("ihe/schemas/toolkit2/v3"); schemas != "" {
 		args = append(args, "--schemas", schemas) // and answers are validated, if xmllint is there
 	}
 	t.Log(lastOf(n.collimate(t, args...)))

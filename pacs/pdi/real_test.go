@@ -11,36 +11,17 @@ import (
 	"strings"
 	"testing"
 
+	"collimate/internal/sharedfiles"
 	"collimate/pacs"
 	"collimate/pacs/fs"
 	"collimate/pacs/pdi"
 )
 
-// shared returns a folder of the real files, and skips the test where there are none.
-func shared(t *testing.T, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	candidates := []string{os.Getenv("COLLIMATE_SHARED")}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		candidates = append(candidates, filepath.Join(filepath.Dir(dir), "shared"))
-	}
-	for _, c := range candidates {
-		if info, err := os.Stat(filepath.Join(c, name)); c != "" && err == nil && info.IsDir() {
-			return filepath.Join(c, name)
-		}
-	}
-	t.Skip("the real files are not here; set COLLIMATE_SHARED to the folder that has them")
-	return ""
-}
-
 // TestRealStudies takes whole studies of real files through an archive into a ZIP, and compares each file.
 func TestRealStudies(t *testing.T) {
 	for name, files := range map[string]int{"mr-series-16": 16, "ct-seg-study": 5} {
 		t.Run(name, func(t *testing.T) {
-			from := shared(t, filepath.Join("dicom", name))
+			from := sharedfiles.Path(t, "dicom", name)
 			a, err := fs.Open(t.TempDir())
 			if err != nil {
 				t.Fatal(err)

@@ -5,11 +5,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"collimate/internal/sharedfiles"
 )
 
 // Whole HTTP messages of peers: submissions, since they have real attachments.
 func TestForeignMessages(t *testing.T) {
-	folder := shared(t, "ihe", "vectors", "mtom-http")
+	folder := sharedfiles.Path(t, "ihe", "vectors", "mtom-http")
 	read := func(name string) string {
 		b, err := os.ReadFile(filepath.Join(folder, name))
 		if err != nil {
@@ -50,22 +52,4 @@ func TestForeignMessages(t *testing.T) {
 	if err != nil || ct.Parameters["boundary"] != "uuid:898b3ded-c057-48c5-9f07-43a15680b58d+id=5" || ct.Parameters["start"] != "<http://tempuri.org/0>" {
 		t.Errorf("got %v, error %v", ct, err)
 	}
-}
-
-// shared returns a path in the folder of shared reading, which stands beside the module or is named by
-// COLLIMATE_SHARED, and skips the test if there is none.
-func shared(t *testing.T, elements ...string) string {
-	t.Helper()
-	root := os.Getenv("COLLIMATE_SHARED")
-	for dir, _ := os.Getwd(); root == "" && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		candidate := filepath.Join(filepath.Dir(dir), "shared")
-		if _, err := os.Stat(filepath.Join(candidate, "ihe")); err == nil {
-			root = candidate
-		}
-	}
-	path := filepath.Join(append([]string{root}, elements...)...)
-	if _, err := os.Stat(path); root == "" || err != nil {
-		t.Skip("the folder of shared messages is not beside this module")
-	}
-	return path
 }

@@ -10,32 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"collimate/internal/sharedfiles"
 	"collimate/keys"
 )
 
-// sharedDir finds the folder of test material that lies beside the module.
-func sharedDir(t *testing.T, name string) string {
-	t.Helper()
-	if dir := os.Getenv("COLLIMATE_SHARED"); dir != "" {
-		return filepath.Join(dir, name)
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; filepath.Dir(dir) != dir; dir = filepath.Dir(dir) {
-		found := filepath.Join(filepath.Dir(dir), "shared", name)
-		if _, err := os.Stat(found); err == nil {
-			return found
-		}
-	}
-	t.Skip("the shared test material is not here: set COLLIMATE_SHARED to its folder")
-	return ""
-}
-
 // TestOtherStacks verifies messages that gSOAP, node-soap, WSS4J, xml-crypto, xmlsec1 and zeep have signed.
 func TestOtherStacks(t *testing.T) {
-	dir := sharedDir(t, filepath.Join("vectors", "wss"))
+	dir := sharedfiles.Path(t, "vectors", "wss")
 	ids := map[string]keys.ID{}
 	var certificates []*x509.Certificate
 	for _, name := range []string{"rsa", "ec"} {

@@ -1,10 +1,10 @@
 package metadata
 
 import (
-	"os"
 	"strings"
 	"testing"
 
+	"collimate/internal/sharedfiles"
 	"collimate/xmlsec"
 )
 
@@ -41,10 +41,7 @@ func TestStatus(t *testing.T) {
 		}
 	}
 
-	b, err := os.ReadFile(shared(t, "ihe", "vectors", "negative-soap", "tk2-msg-regresp-fail-noerr.xml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := sharedfiles.Read(t, "ihe", "vectors", "negative-soap", "tk2-msg-regresp-fail-noerr.xml")
 	if _, _, err := ParseStatus(parse(t, string(b))); err == nil {
 		t.Error("tk2-msg-regresp-fail-noerr.xml: a Failure without errors is accepted")
 	}

@@ -1,33 +1,14 @@
 package metadata
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
+	"collimate/internal/sharedfiles"
 	"collimate/xmlsec"
 )
-
-// shared returns a path in the folder of shared reading, which stands beside the module or is named by
-// COLLIMATE_SHARED, and skips the test if there is none.
-func shared(t testing.TB, elements ...string) string {
-	t.Helper()
-	root := os.Getenv("COLLIMATE_SHARED")
-	for dir, _ := os.Getwd(); root == "" && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		candidate := filepath.Join(filepath.Dir(dir), "shared")
-		if info, err := os.Stat(filepath.Join(candidate, "ihe")); err == nil && info.IsDir() {
-			root = candidate
-		}
-	}
-	path := filepath.Join(append([]string{root}, elements...)...)
-	if _, err := os.Stat(path); root == "" || err != nil {
-		t.Skip("the folder of shared messages and schemas is not beside this module")
-	}
-	return path
-}
 
 func parse(t testing.TB, text string) xmlsec.Node {
 	t.Helper()
@@ -61,11 +42,7 @@ var (
 // templates turned into 3.0.
 func message(t testing.TB, folder, file string) string {
 	t.Helper()
-	b, err := os.ReadFile(shared(t, "ihe", "vectors", folder, file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := string(b)
+	s := string(sharedfiles.Read(t, "ihe", "vectors", folder, file))
 	if file == "epd-ITI-41_request.xml" { // printed with line numbers, and with elisions in the header
 		s = regexp.MustCompile(`(?m)^ *\d+ ?`).ReplaceAllString(s, "")
 		s = regexp.MustCompile(`(?s)<soap:Header>.*</soap:Header>`).ReplaceAllString(s, "")

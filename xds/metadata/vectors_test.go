@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"collimate/internal/sharedfiles"
 )
 
 // Messages of other people's making: from the Technical Framework, test tools and peers. Those that are not
@@ -44,7 +46,7 @@ func TestForeignSubmissions(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for folder, purpose := range folders {
-		files, err := os.ReadDir(shared(t, "ihe", "vectors", folder))
+		files, err := os.ReadDir(sharedfiles.Path(t, "ihe", "vectors", folder))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +88,7 @@ func TestForeignSubmissions(t *testing.T) {
 // What peers send comes back as it came: reading what was written gives the same objects.
 func TestForeignSubmissionsRoundTrip(t *testing.T) {
 	for _, folder := range []string{"iti41", "iti42", "iti61", "rad68"} {
-		files, err := os.ReadDir(shared(t, "ihe", "vectors", folder))
+		files, err := os.ReadDir(sharedfiles.Path(t, "ihe", "vectors", folder))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"collimate/internal/sharedfiles"
 	"collimate/xmlsec"
 )
 
@@ -105,8 +106,8 @@ func TestValid(t *testing.T) {
 	}
 	messages["answer"], messages["references"] = wrap(AppendAnswer(nil, resolved())), wrap(AppendRefs(nil, resolved()))
 	for _, schema := range []string{
-		shared(t, "ihe", "schemas", "toolkit2", "v3", "lcm.xsd"),
-		shared(t, "ihe", "schemas", "ipf-xds", "wsdl", "schema", "ebRS30", "lcm.xsd"),
+		sharedfiles.Path(t, "ihe", "schemas", "toolkit2", "v3", "lcm.xsd"),
+		sharedfiles.Path(t, "ihe", "schemas", "ipf-xds", "wsdl", "schema", "ebRS30", "lcm.xsd"),
 	} {
 		validate := func(message string) (string, error) {
 			file := filepath.Join(t.TempDir(), "message.xml")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"collimate/internal/sharedfiles"
 	"collimate/xds/metadata"
 	"collimate/xmlsec"
 )
@@ -109,8 +110,8 @@ func TestValid(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, schema := range []string{
-		shared(t, "ihe", "schemas", "toolkit2", "v3", "query.xsd"),
-		shared(t, "ihe", "schemas", "ipf-xds", "wsdl", "schema", "ebRS30", "query.xsd"),
+		sharedfiles.Path(t, "ihe", "schemas", "toolkit2", "v3", "query.xsd"),
+		sharedfiles.Path(t, "ihe", "schemas", "ipf-xds", "wsdl", "schema", "ebRS30", "query.xsd"),
 	} {
 		arguments := []string{"--nonet", "--noout", "--schema", schema}
 		if out, err := exec.CommandContext(t.Context(), xmllint, append(arguments, files...)...).CombinedOutput(); err != nil {

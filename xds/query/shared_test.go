@@ -1,32 +1,13 @@
 package query
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"collimate/internal/sharedfiles"
 	"collimate/xmlsec"
 )
-
-// shared returns a path in the folder of shared reading, which stands beside the module or is named by
-// COLLIMATE_SHARED, and skips the test if there is none.
-func shared(t testing.TB, elements ...string) string {
-	t.Helper()
-	root := os.Getenv("COLLIMATE_SHARED")
-	for dir, _ := os.Getwd(); root == "" && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		candidate := filepath.Join(filepath.Dir(dir), "shared")
-		if info, err := os.Stat(filepath.Join(candidate, "ihe")); err == nil && info.IsDir() {
-			root = candidate
-		}
-	}
-	path := filepath.Join(append([]string{root}, elements...)...)
-	if _, err := os.Stat(path); root == "" || err != nil {
-		t.Skip("the folder of shared messages and schemas is not beside this module")
-	}
-	return path
-}
 
 func parse(t testing.TB, text string) xmlsec.Node {
 	t.Helper()
@@ -58,11 +39,7 @@ var (
 // message returns a message of the shared folder with the symbols of templates filled.
 func message(t testing.TB, folder, file string) string {
 	t.Helper()
-	b, err := os.ReadFile(shared(t, "ihe", "vectors", folder, file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := string(b)
+	s := string(sharedfiles.Read(t, "ihe", "vectors", folder, file))
 	if envelope := envelopePattern.FindString(s); envelope != "" {
 		s = envelope // without the head of HTTP
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"collimate/internal/sharedfiles"
 	"collimate/xds/metadata"
 )
 
@@ -19,7 +20,7 @@ func TestForeignRequests(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, folder := range []string{"iti18", "iti38", "iti18-initiating-gateway", "negative-iti18"} {
-		files, err := os.ReadDir(shared(t, "ihe", "vectors", folder))
+		files, err := os.ReadDir(sharedfiles.Path(t, "ihe", "vectors", folder))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,41 +11,15 @@ import (
 	"strings"
 	"testing"
 
+	"collimate/internal/sharedfiles"
 	"collimate/soap"
 	"collimate/soap/mtom"
 	"collimate/xds"
 )
 
-// shared returns a path in the folder of shared reading, which stands beside the module or is named by
-// COLLIMATE_SHARED, and skips the test if there is none.
-func shared(t testing.TB, elements ...string) string {
-	t.Helper()
-	root := os.Getenv("COLLIMATE_SHARED")
-	for dir, _ := os.Getwd(); root == "" && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		candidate := filepath.Join(filepath.Dir(dir), "shared")
-		if info, err := os.Stat(filepath.Join(candidate, "ihe")); err == nil && info.IsDir() {
-			root = candidate
-		}
-	}
-	path := filepath.Join(append([]string{root}, elements...)...)
-	if _, err := os.Stat(path); root == "" || err != nil {
-		t.Skip("the folder of shared messages and schemas is not beside this module")
-	}
-	return path
-}
-
-func read(t testing.TB, elements ...string) string {
-	t.Helper()
-	b, err := os.ReadFile(shared(t, elements...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
 func vectors(t testing.TB, folder, suffix string) (names []string) {
 	t.Helper()
-	entries, err := os.ReadDir(shared(t, "ihe", "vectors", folder))
+	entries, err := os.ReadDir(sharedfiles.Path(t, "ihe", "vectors", folder))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +57,7 @@ func TestForeignRequests(t *testing.T) {
 	}
 	for _, folder := range []string{"rad69", "rad69-initiating-gateway"} {
 		for _, name := range vectors(t, folder, ".xml") {
-			payload := read(t, "ihe", "vectors", folder, name)
+			payload := string(sharedfiles.Read(t, "ihe", "vectors", folder, name))
 			if strings.Contains(name, "ResponseBody") {
 				continue
 			}
@@ -97,7 +71,7 @@ func TestForeignRequests(t *testing.T) {
 			}
 		}
 	}
-	raw := read(t, "ihe", "vectors", "rad69", "dcm4chee-rad69-request-response.txt")
+	raw := string(sharedfiles.Read(t, "ihe", "vectors", "rad69", "dcm4chee-rad69-request-response.txt"))
 	contentType := regexp.MustCompile(`Content-Type: (multipart/related[^']*)'`).FindStringSubmatch(raw)[1]
 	body := regexp.MustCompile(`(?s)--data-binary '(.*?)'`).FindStringSubmatch(raw)[1]
 	payload := regexp.MustCompile(`(?s)<xdsiB:RetrieveImagingDocumentSetRequest.*</xdsiB:RetrieveImagingDocumentSetRequest>`).FindString(body)
@@ -128,7 +102,7 @@ func TestForeignResponses(t *testing.T) {
 	for _, folder := range []string{"rad69", "rad69-initiating-gateway"} {
 		for _, name := range vectors(t, folder, "ResponseBody.xml") {
 			n++
-			payload := include.ReplaceAllString(read(t, "ihe", "vectors", folder, name), "QUJD")
+			payload := include.ReplaceAllString(string(sharedfiles.Read(t, "ihe", "vectors", folder, name)), "QUJD")
 			payload = strings.NewReplacer("<ns0:RepositoryUniqueId />", "<ns0:RepositoryUniqueId>"+location+"</ns0:RepositoryUniqueId>", ">...<", ">QUJD<").Replace(payload)
 			var requests []ImagingRequest
 			for _, one := range strings.Split(payload, "DocumentResponse>")[1:] {
@@ -193,7 +167,7 @@ func TestValid(t *testing.T) {
 		t.Errorf("%d StudyRequests and %d SeriesRequests, want 4 and 5: %s", studies, series, sent)
 	}
 	for _, schema := range []string{
-		shared(t, "ihe", "schemas", "toolkit2", "v3", "XDSI.b_ImagingDocumentSource.xsd"), filepath.Join("..", "..", "wsdl", "XDSI.b_ImagingDocumentSource.xsd"),
+		sharedfiles.Path(t, "ihe", "schemas", "toolkit2", "v3", "XDSI.b_ImagingDocumentSource.xsd"), filepath.Join("..", "..", "wsdl", "XDSI.b_ImagingDocumentSource.xsd"),
 	} {
 		for message, ok := range map[string]bool{sent: true, strings.ReplaceAll(sent, "SeriesRequest", "SerieRequest"): false} {
 			file := filepath.Join(t.TempDir(), "message.xml")

@@ -161,7 +161,8 @@ func TestCentre(t *testing.T) {
 				set["archive.retrieve"] = "move"
 				set["receiver.listen"], set["receiver.peers"] = fmt.Sprintf("127.0.0.1:%d", receiver), peer.AE+"=127.0.0.1"
 			}
-			args := []string{"init", "north", "--base-port", strconv.Itoa(basePort(t))}
+			base := basePort(t)
+			args := []string{"init", "north", "--base-port", strconv.Itoa(base)}
 			for key, value := range set {
 				args = append(args, "--set", key+"="+value)
 			}
@@ -213,6 +214,7 @@ func TestCentre(t *testing.T) {
 			if err != nil || len(zips) != 1 {
 				t.Fatalf("received %v, %v", zips, err)
 			}
+			c.sameImages(base, zips[0])
 			if kind != "dimse move" {
 				if out := c.run("study", "verify", zips[0], "--ticket", ticket); !strings.HasPrefix(out, "16 instances") {
 					t.Errorf("verify: %s", out)

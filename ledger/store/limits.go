@@ -1,10 +1,11 @@
 package store
 
 const (
-	// cacheBytes is Pebble's block cache. It holds the nodes of the tree over ten million records, or the hot state of
-	// a network of hospitals. A greater one was slower: leaves are read once each, and to choose which of many blocks to
-	// drop took longer than to read it again from the system's own cache.
-	cacheBytes = 64 << 20
+	// cacheBytes is Pebble's block cache, of which it takes off what its tables in memory hold: one that is filled and one
+	// that is written out leave a third. That holds the nodes of the tree over ten million records, or the hot state of a
+	// network of hospitals. Much more is slower: leaves are read once each, and to choose which of many blocks to drop
+	// takes longer than to read it again from the system's own cache.
+	cacheBytes = 192 << 20
 	// memTableBytes is what Pebble holds in memory before it writes a table: some hundred thousand writes. It bounds
 	// the log that is replayed after a crash, too.
 	memTableBytes = 64 << 20

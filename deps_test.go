@@ -32,6 +32,7 @@ wsdl:               -
 xua:                keys
 soap/mtom:          -
 internal/sharedfiles: - # for tests only
+internal/postgrestest: - # for tests only
 
 # shape: the vocabulary of one standard each
 soap:               soap/mtom xmlsec
@@ -50,7 +51,7 @@ xds/xdsi:           soap wsdl xds xds/metadata xmlsec xua
 pacs/pdi:           dicom pacs
 pacs/fs:            dicom pacs
 pacs/remote:        dicom pacs
-pacs/dicomweb:      dicom pacs pacs/remote
+pacs/dicomweb:      dicom pacs pacs/remote soap/mtom
 pacs/dimse:         dicom pacs pacs/remote
 pacs/transcode:     dicom pacs
 pacs/iocm:          dicom pacs

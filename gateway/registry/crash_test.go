@@ -35,7 +35,7 @@ func crashSubmission(name string) builder {
 
 const crashObjects = 7
 
-// crashChild submits from two goroutines and writes a line for each submission that is acknowledged.
+// crashChild submits from several goroutines and writes a line for each submission that is acknowledged.
 func crashChild() {
 	s, err := Open(context.Background(), os.Getenv(crashEnv))
 	if err != nil {
@@ -53,7 +53,9 @@ func crashChild() {
 			os.Stdout.WriteString(name + "\n") // in the pipe, whatever happens now
 		}
 	}
-	go submit()
+	for range 5 {
+		go submit()
+	}
 	submit()
 }
 
@@ -93,7 +95,7 @@ func TestCrash(t *testing.T) {
 			for _, name := range names {
 				q := &query.Query{Name: query.GetSubmissionSetAndContents, Return: query.LeafClass, UniqueIDs: []string{"1.2." + name}}
 				q.Documents.Types = []metadata.ObjectType{metadata.Stable}
-				got, refused, err := s.Query(context.Background(), q, nil)
+				got, refused, err := s.Query(context.Background(), q, everyone)
 				if err != nil || refused != nil || got.Len() != crashObjects {
 					t.Fatalf("seed %d: submission %s was acknowledged and is not whole: %+v, %v, %v", seed, name, got, refused, err)
 				}

@@ -32,7 +32,10 @@ func (e *effects) run() error {
 			return err
 		}
 	}
-	return e.update()
+	for i := range e.objects.Folders {
+		e.objects.Folders[i].LastUpdateTime = e.Now.UTC().Format(dtm) // of those that have a member, it follows from these
+	}
+	return nil
 }
 
 // deprecate makes documents Deprecated, and with them their transformations and addenda, and those of these.
@@ -112,19 +115,4 @@ func (e *effects) add(source, target string) string {
 		Type:   metadata.HasMember, Source: source, Target: target,
 	})
 	return id
-}
-
-// update sets lastUpdateTime of folders that are new or have a new member.
-func (e *effects) update() error {
-	now := e.Now.UTC().Format(dtm)
-	for i := range e.objects.Folders {
-		e.objects.Folders[i].LastUpdateTime = now
-	}
-	var sources []string
-	for i := range e.objects.Associations {
-		if a := &e.objects.Associations[i]; a.Type == metadata.HasMember && a.Source != e.objects.SubmissionSets[0].ID {
-			sources = append(sources, a.Source)
-		}
-	}
-	return e.touched(sources, now)
 }

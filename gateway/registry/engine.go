@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // database/sql driver "pgx"
@@ -21,6 +22,8 @@ type engine struct {
 	snapshot sql.IsolationLevel
 	// lock makes a transaction the one that writes; "" if it is that from its beginning.
 	lock string
+	// bind puts the parameters of a statement, each a ?, as the database wants them.
+	bind func(statement string) string
 	// wipe takes what was deleted out of the files.
 	wipe func(context.Context, *sql.DB) error
 }
@@ -29,11 +32,26 @@ type engine struct {
 const lockKey = "7237113904361825390"
 
 var (
-	sqlite   = &engine{wipe: truncate}
+	sqlite   = &engine{bind: func(statement string) string { return statement }, wipe: truncate}
 	postgres = &engine{
-		snapshot: sql.LevelRepeatableRead, lock: "SELECT pg_advisory_xact_lock(" + lockKey + ")", wipe: vacuum,
+		snapshot: sql.LevelRepeatableRead, lock: "SELECT pg_advisory_xact_lock(" + lockKey + ")", bind: numbered, wipe: vacuum,
 	}
 )
+
+// numbered puts $1, $2, ... for each ?. (SQLite would take these too, but as names, which its driver looks up one by one.)
+func numbered(statement string) string {
+	var b strings.Builder
+	for n := 1; ; n++ {
+		before, after, found := strings.Cut(statement, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(n))
+		statement = after
+	}
+}
 
 // truncate empties the log of SQLite, which has pages as they were. The pages themselves have been overwritten.
 func truncate(ctx context.Context, db *sql.DB) error {
@@ -107,7 +125,7 @@ func (s *Store) migrate(ctx context.Context) error {
 			return err
 		}
 		var version int
-		if err := w.tx.QueryRowContext(ctx, "SELECT COALESCE(MAX(version), 0) FROM registry_version").Scan(&version); err != nil {
+		if err := w.queryRow("SELECT COALESCE(MAX(version), 0) FROM registry_version").Scan(&version); err != nil {
 			return err
 		}
 		if version > len(files) {
@@ -121,7 +139,7 @@ func (s *Store) migrate(ctx context.Context) error {
 			if err := w.exec(string(b)); err != nil {
 				return fmt.Errorf("migration to version %d: %w", version+1, err)
 			}
-			if err := w.exec("INSERT INTO registry_version VALUES ($1)", version+1); err != nil {
+			if err := w.exec("INSERT INTO registry_version VALUES (?)", version+1); err != nil {
 				return err
 			}
 		}

@@ -3,15 +3,18 @@ package registry
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"collimate/internal/postgrestest"
 	"collimate/xds/metadata"
 )
 
@@ -33,6 +36,33 @@ func onEach(t *testing.T, f func(t *testing.T, dsn string)) {
 func sqliteDSN(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "registry.db") }
 
 var schemas atomic.Int64
+
+// cluster is the PostgreSQL of the tests, started for the first that needs one.
+var cluster struct {
+	once   sync.Once
+	server *postgrestest.Server
+	err    error
+}
+
+// startPostgres returns the URL of the cluster, or skips the test if PostgreSQL is not installed.
+func startPostgres(t testing.TB) string {
+	t.Helper()
+	cluster.once.Do(func() { cluster.server, cluster.err = postgrestest.New(0) })
+	if errors.Is(cluster.err, postgrestest.ErrMissing) {
+		t.Skip(cluster.err)
+	}
+	if cluster.err != nil {
+		t.Fatal(cluster.err)
+	}
+	return cluster.server.Socket()
+}
+
+// stopPostgres ends the cluster, if there is one.
+func stopPostgres() {
+	if cluster.server != nil {
+		cluster.server.Close()
+	}
+}
 
 // postgresDSN makes a schema in the one cluster of the tests.
 func postgresDSN(t testing.TB) string {
@@ -60,11 +90,20 @@ func openStore(t testing.TB, dsn string) *Store {
 	return s
 }
 
-// everything returns all that a registry holds, in the order of registration.
+// everyone may see every entry.
+func everyone(Entry) (bool, error) { return true, nil }
+
+// everything returns what everyone sees of all that a registry holds, in the order of registration.
 func everything(t testing.TB, s *Store) *found {
 	t.Helper()
 	f := newFound(0)
-	err := s.read(context.Background(), func(r reader) error { _, _, err := r.rows(f, "n > 0 ORDER BY n"); return err })
+	err := s.read(context.Background(), func(r reader) error {
+		v := newView(r, everyone)
+		if _, _, err := v.rows(f, "n > 0 ORDER BY n"); err != nil {
+			return err
+		}
+		return v.hide(f)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,7 @@
 package registry
 
+import "time"
+
 const (
 	// maxObjects and maxRefs bound the objects of an answer, whole or by id. A whole entry has some 5 KB as ebRIM, and
 	// an answer is made in memory; metadata.ParseObjects takes 20,000 of either.
@@ -13,12 +15,17 @@ const (
 	// maxKeys bounds the alternatives of one SQL statement, and maxBatch what it may find before they are asked one by one.
 	maxKeys  = 128
 	maxBatch = 8 * maxKeys
-	// maxInserted bounds the rows of one SQL statement; each has as many parameters as there are columns, and SQLite
-	// takes 32,766.
-	maxInserted = 128
-	// maxWriters bounds the submissions that wait for their turn, each of which is held in memory. The next is told that
+	// maxInserted bounds the rows of one SQL statement; each has as many parameters as there are columns, and the driver of
+	// SQLite takes time that grows with their square.
+	maxInserted = 32
+	// maxWaiting bounds the submissions that wait to be written, each of which is held in memory. The next is told that
 	// the registry is busy.
-	maxWriters = 64
+	maxWaiting = 64
+	// maxGrouping bounds the time in which those that wait join a transaction, since the first waits for the last. It is
+	// several times that of syncing a disk.
+	maxGrouping = 50 * time.Millisecond
+	// maxWriting bounds the time of a transaction, for a database that does not answer. The largest submission takes seconds.
+	maxWriting = time.Minute
 	// maxReaders bounds the queries that run at the same time, each with a connection and its cache.
 	maxReaders = 8
 )

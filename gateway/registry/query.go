@@ -11,7 +11,7 @@ import (
 
 // Query answers a stored query with what the caller may see, in the order of registration: what query.Evaluate returns
 // for the part of the registry that is seen. It asks visible once about all entries that are alike, before conditions and
-// limits apply: what is hidden costs a look at an index. nil is for who sees everything. The second result is for the caller: XDSResultNotSinglePatient,
+// limits apply: what is hidden costs a look at an index. The second result is for the caller: XDSResultNotSinglePatient,
 // or XDSTooManyResults where nothing is answered as it would be too much.
 func (s *Store) Query(
 	ctx context.Context, q *query.Query, visible func(Entry) (bool, error),
@@ -130,7 +130,7 @@ func (n *neighbourhood) ofPatient(k kind, conditions *query.Filter) error {
 	if conditions.PatientID == "" {
 		return errors.New("the query has no patient id")
 	}
-	where, patient := "patient = $1"+ofKind(k), conditions.PatientID
+	where, patient := "patient = ?"+ofKind(k), conditions.PatientID
 	if slices.Equal(conditions.Statuses, []metadata.Status{metadata.Approved}) {
 		where += " AND deprecated = 0" // a study that grows leaves many that are not
 	}
@@ -139,7 +139,7 @@ func (n *neighbourhood) ofPatient(k kind, conditions *query.Filter) error {
 	if err != nil {
 		return err
 	}
-	if n.visible != nil && len(studies) == 0 { // what has no member at all is left
+	if len(studies) == 0 { // what has no member at all is left
 		if ok, err := n.sees(Entry{}); !ok {
 			return err
 		}
@@ -149,7 +149,7 @@ func (n *neighbourhood) ofPatient(k kind, conditions *query.Filter) error {
 	}
 	for chunk := range slices.Chunk(studies, maxKeys) {
 		args := append([]any{patient}, chunk...)
-		if err := n.pages(where+" AND study IN ("+parameters(2, len(chunk))+")", args, keep); err != nil {
+		if err := n.pages(where+" AND study IN ("+parameters(len(chunk))+")", args, keep); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ import (
 func TestLarge(t *testing.T) {
 	onEach(t, func(t *testing.T, dsn string) {
 		s := openStore(t, dsn)
-		m := &model{sent: map[string]string{}, studies: map[string]string{}}
+		m := &model{sent: map[string]string{}, studies: map[string]string{}, added: map[string]string{}}
 		add := func(b builder, first int) {
 			t.Helper()
 			o := Submission{Now: noon, PatientKnown: func(string) bool { return true }, NewID: numbers(first), Studies: map[string]string{}}
@@ -86,7 +86,7 @@ func TestHiddenIsNotRead(t *testing.T) {
 		s := openStore(t, dsn)
 		studies := map[string]string{"1.3": "S", "1.4": "S"}
 		ids := filed(t, s, Submission{Now: noon, NewID: numbers(0), Studies: studies})
-		if _, err := s.writes.Exec("UPDATE registry_object SET body = $1 WHERE kind < 4", []byte("damaged")); err != nil {
+		if _, err := s.writes.Exec("UPDATE registry_object SET body = 'damaged' WHERE kind < 4"); err != nil {
 			t.Fatal(err)
 		}
 		find := query.Filter{PatientID: patientA}
@@ -169,4 +169,64 @@ func TestHiddenIsAbsent(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A folder to which a document is added that the caller may not see is, byte for byte, as if it had not been added.
+func TestHiddenMember(t *testing.T) {
+	onEach(t, func(t *testing.T, dsn string) {
+		const later, latest = "20240302120000", "20240303120000"
+		answers := func(hidden bool) (all []string) {
+			s := openStore(t, dsn)
+			defer s.Remove(context.Background(), "S")
+			defer s.Remove(context.Background(), "T")
+			add := func(b builder, day int) map[string]string {
+				return submit(t, s, b, Submission{
+					Now: noon.AddDate(0, 0, day), NewID: numbers(1000 * day), Studies: map[string]string{"1.3": "S", "2.3": "T", "3.3": "S", "4.3": "T"},
+				})
+			}
+			b := submission("1.1", patientA)
+			b.into(b.folder("1.2"), b.entry("1.3"))
+			folder := add(b, 0)["1.2"]
+			for day, study := range []string{"2", "3", "4"} { // the second is seen
+				if b := submission(study+".1", patientA); hidden || study == "3" {
+					b.into(folder, b.entry(study+".3"))
+					add(b, day+1)
+				}
+			}
+			for _, name := range catalogue {
+				for _, as := range []query.ReturnType{query.LeafClass, query.ObjectRef} {
+					for _, from := range []string{"", later, latest} {
+						f := query.Filter{PatientID: patientA}
+						q := &query.Query{Name: name, Return: as, IDs: []string{folder}, AssociationTypes: []metadata.AssociationType{metadata.HasMember}}
+						switch name {
+						case query.FindDocuments, query.FindDocumentsByReferenceID, query.FindDocumentsExclude, query.FindFolders, query.FindSubmissionSets, query.GetAll:
+							q.Documents, q.SubmissionSets, q.Folders = f, f, f
+							q.Folders.Times = []query.TimeRange{{Attribute: "lastUpdateTime", From: from}}
+						case query.GetDocuments, query.GetDocumentsAndAssociations, query.GetFoldersForDocument, query.GetRelatedDocuments:
+							q.IDs, q.UniqueIDs = nil, []string{"1.3", "2.3", "3.3", "4.3"}
+						case query.GetSubmissionSetAndContents:
+							q.IDs, q.UniqueIDs = nil, []string{"1.1", "2.1", "3.1", "4.1"}
+						}
+						got, refused, err := s.Query(context.Background(), q, func(e Entry) (bool, error) { return e.Study == "S", nil })
+						if err != nil || refused != nil {
+							t.Fatal(refused, err)
+						}
+						for _, d := range got.Folders {
+							if d.LastUpdateTime != latest {
+								t.Errorf("updated %s", d.LastUpdateTime)
+							}
+						}
+						all = append(all, string(query.AppendResponse(nil, &query.Response{Objects: got}, as)))
+					}
+				}
+			}
+			return all
+		}
+		with, without := answers(true), answers(false)
+		for i := range with {
+			if with[i] != without[i] {
+				t.Errorf("%s:\n%s\nwithout:\n%s", catalogue[i/6], with[i], without[i])
+			}
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,11 +21,12 @@ type found struct {
 	metadata.Objects
 	order map[string]int64  // by id: in the order of registration
 	study map[string]string // by id of an entry: the study that it belongs to
+	added map[string]string // by id of a membership of a folder: when it was made
 	limit int               // of objects, 0 for none
 }
 
 func newFound(limit int) *found {
-	return &found{order: map[string]int64{}, study: map[string]string{}, limit: limit}
+	return &found{order: map[string]int64{}, study: map[string]string{}, added: map[string]string{}, limit: limit}
 }
 
 // add decodes a row.
@@ -67,6 +69,9 @@ func (f *found) add(r *row) error {
 		}
 		a.Source, a.Target = formatID(r.source), formatID(r.target)
 		f.Associations = append(f.Associations, a)
+		if r.added.Valid {
+			f.added[id] = r.added.String
+		}
 	}
 	return nil
 }
@@ -129,15 +134,24 @@ func (f *found) sort() {
 
 // reader reads in one transaction, which its context is of.
 type reader struct {
-	ctx context.Context
-	tx  *sql.Tx
-	see func(*row) (bool, error) // whether a row is to be decoded; nil for all
+	ctx    context.Context
+	tx     *sql.Tx
+	engine *engine
+	see    func(*row) (bool, error) // whether a row is to be decoded; nil for all
+}
+
+func (r reader) query(statement string, args ...any) (*sql.Rows, error) {
+	return r.tx.QueryContext(r.ctx, r.engine.bind(statement), args...)
+}
+
+func (r reader) queryRow(statement string, args ...any) *sql.Row {
+	return r.tx.QueryRowContext(r.ctx, r.engine.bind(statement), args...)
 }
 
 // rows adds the objects that a condition selects, and that are seen, to into, and returns how many rows there are and
 // the last n.
 func (r reader) rows(into *found, condition string, args ...any) (count int, last int64, err error) {
-	rows, err := r.tx.QueryContext(r.ctx, "SELECT "+columns+" FROM registry_object WHERE "+condition, args...)
+	rows, err := r.query("SELECT "+columns+" FROM registry_object WHERE "+condition, args...)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -165,25 +179,15 @@ func (r reader) rows(into *found, condition string, args ...any) (count int, las
 // in adds the objects whose column has one of the keys, and for which a condition holds.
 func (r reader) in(into *found, column string, keys []any, condition string) error {
 	for chunk := range slices.Chunk(keys, maxKeys) {
-		if _, _, err := r.rows(into, column+" IN ("+parameters(1, len(chunk))+")"+condition, chunk...); err != nil {
+		if _, _, err := r.rows(into, column+" IN ("+parameters(len(chunk))+")"+condition, chunk...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// parameters returns $first, ..., count of them.
-func parameters(first, count int) string {
-	var b strings.Builder
-	for i := range count {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteByte('$')
-		b.WriteString(strconv.Itoa(first + i))
-	}
-	return b.String()
-}
+// parameters returns ?,?, ..., count of them.
+func parameters(count int) string { return strings.TrimSuffix(strings.Repeat("?,", count), ",") }
 
 // ofKind is a condition for in.
 func ofKind(k kind) string { return " AND kind = " + strconv.Itoa(int(k)) }
@@ -230,7 +234,7 @@ func (r reader) batches(column string, keys []any, condition string, yield func(
 			return err
 		}
 		for _, key := range chunk {
-			if err := r.pages(column+" = $1"+condition, []any{key}, yield); err != nil {
+			if err := r.pages(column+" = ?"+condition, []any{key}, yield); err != nil {
 				return err
 			}
 		}
@@ -238,21 +242,20 @@ func (r reader) batches(column string, keys []any, condition string, yield func(
 	return nil
 }
 
-// pages yields the objects that a condition selects, a page at a time, in the order of registration.
+// pages yields the objects that a condition selects, a page at a time, the newest first.
 func (r reader) pages(condition string, args []any, yield func(*found) (more bool, err error)) error {
-	after := int64(0)
+	before := int64(math.MaxInt32) // as the column of PostgreSQL
 	more := true
 	for more {
 		page := newFound(0)
-		next := "$" + strconv.Itoa(len(args)+1)
-		count, last, err := r.rows(page, condition+" AND n > "+next+" ORDER BY n LIMIT "+strconv.Itoa(pageSize), append(slices.Clone(args), after)...)
+		count, last, err := r.rows(page, condition+" AND n < ? ORDER BY n DESC LIMIT "+strconv.Itoa(pageSize), append(slices.Clone(args), before)...)
 		if err != nil {
 			return err
 		}
 		if more, err = yield(page); err != nil {
 			return err
 		}
-		more, after = more && count == pageSize, last
+		more, before = more && count == pageSize, last
 	}
 	return nil
 }

@@ -32,18 +32,19 @@ type row struct {
 	study, mimeType   string
 	hash, digest      []byte
 	source, target    []byte
+	added             sql.NullString
 	body              []byte
 }
 
 // columns are those of a row, in the order of fields and values.
-const columns = "n, id, kind, deprecated, patient, unique_id, study, mime_type, hash, digest, source, target, body"
+const columns = "n, id, kind, deprecated, patient, unique_id, study, mime_type, hash, digest, source, target, added, body"
 
 func (r *row) fields() []any {
-	return []any{&r.n, &r.id, &r.kind, &r.deprecated, &r.patient, &r.uniqueID, &r.study, &r.mimeType, &r.hash, &r.digest, &r.source, &r.target, &r.body}
+	return []any{&r.n, &r.id, &r.kind, &r.deprecated, &r.patient, &r.uniqueID, &r.study, &r.mimeType, &r.hash, &r.digest, &r.source, &r.target, &r.added, &r.body}
 }
 
 func (r *row) values() []any {
-	return []any{r.n, r.id, int(r.kind), r.deprecated, r.patient, r.uniqueID, r.study, r.mimeType, r.hash, r.digest, r.source, r.target, r.body}
+	return []any{r.n, r.id, int(r.kind), r.deprecated, r.patient, r.uniqueID, r.study, r.mimeType, r.hash, r.digest, r.source, r.target, r.added, r.body}
 }
 
 // newRow takes out of an object what all kinds have a column for. What is left is for the body.
@@ -101,7 +102,8 @@ func folderRow(f metadata.Folder) (*row, error) {
 	return r, r.setBody(&f)
 }
 
-func associationRow(a metadata.Association) (*row, error) {
+// associationRow has when a document was put into a folder, "" for all other associations.
+func associationRow(a metadata.Association, added string) (*row, error) {
 	r, err := newRow(association, &a.Object)
 	if err != nil {
 		return nil, err
@@ -113,19 +115,31 @@ func associationRow(a metadata.Association) (*row, error) {
 		return nil, err
 	}
 	a.Source, a.Target = "", ""
+	r.added = take(&added)
 	return r, r.setBody(&a)
+}
+
+// fields are those of each kind of object. To find them takes longer than to encode an object.
+var fields = fieldsOf(metadata.SubmissionSet{}, metadata.DocumentEntry{}, metadata.Folder{}, metadata.Association{})
+
+func fieldsOf(objects ...any) map[reflect.Type][]reflect.StructField {
+	of := map[reflect.Type][]reflect.StructField{}
+	for _, o := range objects {
+		of[reflect.TypeOf(o)] = reflect.VisibleFields(reflect.TypeOf(o))
+	}
+	return of
 }
 
 // setBody encodes the fields of a struct that are not zero, by name: most of an object is.
 func (r *row) setBody(object any) (err error) {
 	v := reflect.ValueOf(object).Elem()
-	fields := map[string]any{}
-	for _, f := range reflect.VisibleFields(v.Type()) {
+	set := map[string]any{}
+	for _, f := range fields[v.Type()] {
 		if value := v.FieldByIndex(f.Index); !f.Anonymous && !value.IsZero() {
-			fields[f.Name] = value.Interface()
+			set[f.Name] = value.Interface()
 		}
 	}
-	r.body, err = json.Marshal(fields)
+	r.body, err = json.Marshal(set)
 	return err
 }
 

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-
-	"collimate/xds/metadata"
 )
 
 // ErrNotFound is returned for what is not registered.
@@ -18,7 +16,8 @@ type Store struct {
 	engine       *engine
 	writes       *sql.DB
 	reads        *sql.DB
-	queue        chan struct{} // one for each that writes or waits for it
+	waiting      chan *change  // to be written
+	turn         chan struct{} // has one if there is someone who writes
 	objects, ids int           // maxObjects and maxRefs
 	wiping       sync.RWMutex  // held to read; to write, by Remove for as long as it takes erased bytes off the disk
 }
@@ -30,7 +29,7 @@ type Store struct {
 //
 // Errors do not have the name in them: it may have a password.
 func Open(ctx context.Context, dsn string) (*Store, error) {
-	s := &Store{queue: make(chan struct{}, maxWriters), objects: maxObjects, ids: maxRefs}
+	s := &Store{waiting: make(chan *change, maxWaiting), turn: make(chan struct{}, 1), objects: maxObjects, ids: maxRefs}
 	var err error
 	if s.engine, s.writes, s.reads, err = open(dsn); err != nil {
 		return nil, fmt.Errorf("opening the registry: %w", err)
@@ -56,28 +55,5 @@ func (s *Store) read(ctx context.Context, f func(reader) error) error {
 		return err
 	}
 	defer tx.Rollback()
-	return f(reader{ctx: ctx, tx: tx})
-}
-
-// write runs f in the one transaction that writes, and returns nil once its changes are on disk.
-func (s *Store) write(ctx context.Context, f func(writer) error) error {
-	select {
-	case s.queue <- struct{}{}:
-		defer func() { <-s.queue }()
-	default:
-		return metadata.Errors{{Code: metadata.RegistryBusy, Context: "too many submissions are waiting, try again later"}}
-	}
-	tx, err := s.writes.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	w := writer{reader{ctx: ctx, tx: tx}}
-	if err := w.exec(s.engine.lock); err != nil {
-		return err
-	}
-	if err := f(w); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return f(reader{ctx: ctx, tx: tx, engine: s.engine})
 }

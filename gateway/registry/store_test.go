@@ -26,6 +26,30 @@ func TestNewerVersion(t *testing.T) {
 	})
 }
 
+// A registry of the version before is completed, and what is in it stays.
+func TestOlderVersion(t *testing.T) {
+	onEach(t, func(t *testing.T, dsn string) {
+		s := openStore(t, dsn)
+		ids := filed(t, s, Submission{Now: noon, NewID: numbers(0)})
+		for _, statement := range []string{"ALTER TABLE registry_object DROP COLUMN added", "DELETE FROM registry_version WHERE version = 2"} {
+			if _, err := s.writes.Exec(statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Close()
+		s = openStore(t, dsn)
+		if got := everything(t, s).Folders[0].LastUpdateTime; got != "20240301120000" {
+			t.Errorf("the folder was updated %s", got)
+		}
+		b := submission("2.1", patientA)
+		b.into(ids["1.2"], b.entry("2.3"))
+		submit(t, s, b, Submission{Now: noon.AddDate(0, 0, 1), NewID: numbers(1 << 20)})
+		if got := everything(t, s).Folders[0].LastUpdateTime; got != "20240302120000" {
+			t.Errorf("the folder was updated %s", got)
+		}
+	})
+}
+
 func TestOpenErrors(t *testing.T) {
 	for _, dsn := range []string{
 		"", "sqlite:", "sqlite:" + filepath.Join(t.TempDir(), "no", "registry.db"), "sqlite:" + t.TempDir(), "mysql://secret@host", "/secret/registry.db",
@@ -72,30 +96,69 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// Rows are read by an index, each column that is looked up by.
+// Rows are read by an index, whatever they are looked up by.
 func TestPlans(t *testing.T) {
-	s := openStore(t, sqliteDSN(t))
-	for _, condition := range []string{
-		"id IN ($1,$2)" + ofKind(document), "unique_id IN ($1,$2)" + ofKind(document), "source IN ($1,$2)", "target IN ($1,$2)",
-		"source = $1 AND n > $2 ORDER BY n LIMIT 256", "patient = $1" + ofKind(document) + " AND n > $2 ORDER BY n LIMIT 256",
-		"patient = $1" + ofKind(document) + " AND study IN ($2) AND n > $3 ORDER BY n LIMIT 256", "study = $1 AND study <> '' ORDER BY n", "hash = $1",
-	} {
-		rows, err := s.reads.Query("EXPLAIN QUERY PLAN SELECT "+columns+" FROM registry_object WHERE "+condition, "1", "2", "3")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var id, parent, unused int
-			var detail string
-			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+	onEach(t, func(t *testing.T, dsn string) {
+		s := openStore(t, dsn)
+		fill(t, s, 2000)
+		explain := "EXPLAIN QUERY PLAN "
+		if s.engine == postgres {
+			explain = "EXPLAIN "
+			if _, err := s.writes.Exec("ANALYZE registry_object"); err != nil {
 				t.Fatal(err)
 			}
-			if !strings.HasPrefix(detail, "SEARCH registry_object USING INDEX") {
-				t.Errorf("%s: %s", condition, detail)
+		}
+		key, n := make([]byte, 16), 7
+		rows := "SELECT " + columns + " FROM registry_object WHERE "
+		for _, test := range []struct {
+			statement string
+			args      []any
+		}{
+			{rows + "id IN (?,?)" + ofKind(document), []any{key, key}},
+			{rows + "unique_id IN (?,?)" + ofKind(document), []any{"1", "2"}},
+			{rows + "source IN (?,?)", []any{key, key}},
+			{rows + "target IN (?,?)", []any{key, key}},
+			{rows + "source = ? AND n < ? ORDER BY n DESC LIMIT 256", []any{key, n}},
+			{rows + "patient = ?" + ofKind(document) + " AND n < ? ORDER BY n DESC LIMIT 256", []any{"1", n}},
+			{rows + "patient = ?" + ofKind(document) + " AND deprecated = 0 AND study IN (?,?) AND n < ? ORDER BY n DESC LIMIT 256", []any{"1", "2", "3", n}},
+			{rows + "study = ? AND study <> '' ORDER BY n", []any{"1"}},
+			{seenStatement, []any{"1"}},
+			{"SELECT EXISTS (SELECT 1 FROM registry_object WHERE hash = ?)", []any{key}},
+			{"SELECT EXISTS (SELECT 1 FROM registry_object WHERE source = ?)", []any{key}},
+			{"SELECT digest FROM registry_object WHERE unique_id = ?" + ofKind(submissionSet), []any{"1"}},
+			{"SELECT COALESCE(MAX(n), 0) FROM registry_object", nil},
+		} {
+			plan := ""
+			err := s.read(context.Background(), func(r reader) error {
+				rows, err := r.query(explain+test.statement, test.args...)
+				if err != nil {
+					return err
+				}
+				defer rows.Close()
+				columns, err := rows.Columns()
+				if err != nil {
+					return err
+				}
+				for rows.Next() {
+					values := make([]any, len(columns)) // the last one is the line
+					for i := range values {
+						values[i] = new(string)
+					}
+					if err := rows.Scan(values...); err != nil {
+						return err
+					}
+					plan += *values[len(values)-1].(*string) + "\n"
+				}
+				return rows.Err()
+			})
+			if err != nil {
+				t.Fatal(test.statement, err)
+			}
+			if !strings.Contains(plan, "SEARCH registry_object") && !strings.Contains(plan, "Index Cond:") || strings.Contains(plan, "Seq Scan") {
+				t.Errorf("%s:\n%s", test.statement, plan)
 			}
 		}
-	}
+	})
 }
 
 // An answer with more objects than the limit is refused, and nothing is answered; the limit is for what the caller sees.
@@ -121,14 +184,14 @@ func TestTooMany(t *testing.T) {
 			visible func(Entry) (bool, error)
 			want    int
 		}{
-			{query.FindDocuments, query.Query{Documents: find}, nil, 4},
+			{query.FindDocuments, query.Query{Documents: find}, everyone, 4},
 			{query.FindDocuments, query.Query{Documents: find}, odd, 2},
-			{query.GetAll, query.Query{Documents: find, SubmissionSets: sets, Folders: sets}, nil, 49},
+			{query.GetAll, query.Query{Documents: find, SubmissionSets: sets, Folders: sets}, everyone, 49},
 			{query.GetAll, query.Query{Documents: find, SubmissionSets: sets, Folders: sets}, odd, 5},
-			{query.GetDocuments, query.Query{UniqueIDs: []string{"1.2", "1.3", "1.4"}}, nil, 3},
-			{query.GetAssociations, query.Query{IDs: []string{set}}, nil, 44},
+			{query.GetDocuments, query.Query{UniqueIDs: []string{"1.2", "1.3", "1.4"}}, everyone, 3},
+			{query.GetAssociations, query.Query{IDs: []string{set}}, everyone, 44},
 			{query.GetAssociations, query.Query{IDs: []string{set}}, odd, 2},
-			{query.GetSubmissionSetAndContents, query.Query{IDs: []string{set}, Documents: query.Filter{Codes: format}}, nil, 9},
+			{query.GetSubmissionSetAndContents, query.Query{IDs: []string{set}, Documents: query.Filter{Codes: format}}, everyone, 9},
 		} {
 			for _, as := range []query.ReturnType{query.LeafClass, query.ObjectRef} {
 				for limit := test.want - 1; limit <= test.want; limit++ {

@@ -10,7 +10,7 @@ import (
 // Entry returns the entry of a document and the study that it belongs to, or ErrNotFound. Of several entries for the
 // same document it is one that is Approved, if there is one, and the newest of these.
 func (s *Store) Entry(ctx context.Context, uniqueID string) (entry metadata.DocumentEntry, study string, err error) {
-	return s.entry(ctx, "unique_id = $1"+ofKind(document)+" ORDER BY deprecated, n DESC LIMIT 1", uniqueID)
+	return s.entry(ctx, "unique_id = ?"+ofKind(document)+" ORDER BY deprecated, n DESC LIMIT 1", uniqueID)
 }
 
 // EntryOf returns the entry with an entryUUID and the study that it belongs to, or ErrNotFound.
@@ -19,7 +19,7 @@ func (s *Store) EntryOf(ctx context.Context, entryUUID string) (entry metadata.D
 	if err != nil {
 		return metadata.DocumentEntry{}, "", ErrNotFound
 	}
-	return s.entry(ctx, "id = $1"+ofKind(document), id)
+	return s.entry(ctx, "id = ?"+ofKind(document), id)
 }
 
 func (s *Store) entry(ctx context.Context, condition string, key any) (entry metadata.DocumentEntry, study string, err error) {
@@ -45,7 +45,7 @@ func (s *Store) Entries(ctx context.Context, study string) ([]metadata.DocumentE
 }
 
 func (r reader) ofStudy(f *found, study string) error {
-	_, _, err := r.rows(f, "study = $1 AND study <> '' ORDER BY n", study)
+	_, _, err := r.rows(f, "study = ? AND study <> '' ORDER BY n", study)
 	return err
 }
 
@@ -57,7 +57,7 @@ func (s *Store) HasHash(ctx context.Context, sha1 string) (has bool, err error) 
 		return false, err
 	}
 	err = s.read(ctx, func(r reader) error {
-		return r.tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM registry_object WHERE hash = $1)", hash).Scan(&has)
+		return r.queryRow("SELECT EXISTS (SELECT 1 FROM registry_object WHERE hash = ?)", hash).Scan(&has)
 	})
 	return has, err
 }
@@ -119,7 +119,7 @@ func (w writer) erase(ids []string) error {
 				continue
 			}
 			var members bool
-			err := w.tx.QueryRowContext(w.ctx, "SELECT EXISTS (SELECT 1 FROM registry_object WHERE source = $1)", idKeys([]string{a.Source})...).Scan(&members)
+			err := w.queryRow("SELECT EXISTS (SELECT 1 FROM registry_object WHERE source = ?)", idKeys([]string{a.Source})...).Scan(&members)
 			if err != nil {
 				return err
 			}

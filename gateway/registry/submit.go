@@ -16,7 +16,7 @@ import (
 
 // Submission is what Submit has to know beside the objects.
 type Submission struct {
-	// Now is the time that folders are updated at.
+	// Now is the time at which folders are made, and documents are put into them.
 	Now time.Time
 	// NewID returns a new random id, urn:uuid: and a UUID in lower case.
 	NewID func() string
@@ -61,7 +61,11 @@ func (s *Store) Submit(ctx context.Context, submission *metadata.Objects, o Subm
 		if err := e.run(); err != nil {
 			return err
 		}
-		return w.insert(objects, digest, o)
+		rows, err := rowsOf(objects, digest, o)
+		if err != nil {
+			return err
+		}
+		return w.insert(rows)
 	})
 }
 
@@ -89,7 +93,7 @@ func (w writer) exec(statement string, args ...any) error {
 	if statement == "" {
 		return nil
 	}
-	_, err := w.tx.ExecContext(w.ctx, statement, args...)
+	_, err := w.tx.ExecContext(w.ctx, w.engine.bind(statement), args...)
 	return err
 }
 
@@ -97,15 +101,15 @@ func (w writer) exec(statement string, args ...any) error {
 // is for Admit to find.
 func (w writer) submitted(uniqueID string, digest []byte) (bool, error) {
 	var before []byte
-	err := w.tx.QueryRowContext(w.ctx, "SELECT digest FROM registry_object WHERE unique_id = $1"+ofKind(submissionSet), uniqueID).Scan(&before)
+	err := w.queryRow("SELECT digest FROM registry_object WHERE unique_id = ?"+ofKind(submissionSet), uniqueID).Scan(&before)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
 	return bytes.Equal(before, digest), err
 }
 
-// insert writes the objects of a submission.
-func (w writer) insert(o *metadata.Objects, digest []byte, s Submission) error {
+// rowsOf returns the rows of a submission.
+func rowsOf(o *metadata.Objects, digest []byte, s Submission) ([]*row, error) {
 	rows := make([]*row, 0, o.Len())
 	add := func(r *row, err error) error {
 		rows = append(rows, r)
@@ -113,14 +117,14 @@ func (w writer) insert(o *metadata.Objects, digest []byte, s Submission) error {
 	}
 	for i := range o.SubmissionSets {
 		if err := add(setRow(o.SubmissionSets[i], digest)); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for i := range o.Documents {
 		d := &o.Documents[i]
 		r, err := documentRow(*d, s.Studies[d.UniqueID])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if s.Repository != "" && s.Repository != d.RepositoryUniqueID {
 			r.hash = nil
@@ -129,16 +133,25 @@ func (w writer) insert(o *metadata.Objects, digest []byte, s Submission) error {
 	}
 	for i := range o.Folders {
 		if err := add(folderRow(o.Folders[i])); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for i := range o.Associations {
-		if err := add(associationRow(o.Associations[i])); err != nil {
-			return err
+		a, added := o.Associations[i], ""
+		if a.Type == metadata.HasMember && a.Source != o.SubmissionSets[0].ID {
+			added = s.Now.UTC().Format(dtm)
+		}
+		if err := add(associationRow(a, added)); err != nil {
+			return nil, err
 		}
 	}
+	return rows, nil
+}
+
+// insert writes rows after those that are there.
+func (w writer) insert(rows []*row) error {
 	var n int64
-	if err := w.tx.QueryRowContext(w.ctx, "SELECT COALESCE(MAX(n), 0) FROM registry_object").Scan(&n); err != nil {
+	if err := w.queryRow("SELECT COALESCE(MAX(n), 0) FROM registry_object").Scan(&n); err != nil {
 		return err
 	}
 	for chunk := range slices.Chunk(rows, maxInserted) {
@@ -151,7 +164,7 @@ func (w writer) insert(o *metadata.Objects, digest []byte, s Submission) error {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			b.WriteString("(" + parameters(len(values)+1, len(r.values())) + ")")
+			b.WriteString("(" + parameters(len(r.values())) + ")")
 			values = append(values, r.values()...)
 		}
 		if err := w.exec(b.String(), values...); err != nil {
@@ -164,7 +177,7 @@ func (w writer) insert(o *metadata.Objects, digest []byte, s Submission) error {
 // set sets a column of entries.
 func (w writer) set(column string, ids []string) error {
 	for chunk := range slices.Chunk(idKeys(ids), maxKeys) {
-		if err := w.exec("UPDATE registry_object SET "+column+" WHERE id IN ("+parameters(1, len(chunk))+")"+ofKind(document), chunk...); err != nil {
+		if err := w.exec("UPDATE registry_object SET "+column+" WHERE id IN ("+parameters(len(chunk))+")"+ofKind(document), chunk...); err != nil {
 			return err
 		}
 	}
@@ -174,30 +187,7 @@ func (w writer) set(column string, ids []string) error {
 // remove deletes objects.
 func (w writer) remove(ids []string) error {
 	for chunk := range slices.Chunk(idKeys(ids), maxKeys) {
-		if err := w.exec("DELETE FROM registry_object WHERE id IN ("+parameters(1, len(chunk))+")", chunk...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// touched says of folders when they were last updated.
-func (w writer) touched(folders []string, now string) error {
-	f := newFound(0)
-	if err := w.byID(f, folders, ofKind(folder)); err != nil {
-		return err
-	}
-	for _, d := range f.Folders {
-		d.LastUpdateTime = now
-		id, err := parseID(d.ID)
-		if err != nil {
-			return err
-		}
-		r, err := folderRow(d)
-		if err != nil {
-			return err
-		}
-		if err := w.exec("UPDATE registry_object SET body = $1 WHERE id = $2", r.body, id); err != nil {
+		if err := w.exec("DELETE FROM registry_object WHERE id IN ("+parameters(len(chunk))+")", chunk...); err != nil {
 			return err
 		}
 	}

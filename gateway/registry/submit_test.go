@@ -285,13 +285,15 @@ func TestReadersDoNotWait(t *testing.T) {
 // As many submissions as have a place wait; one more is told to come again.
 func TestBusy(t *testing.T) {
 	s := openStore(t, sqliteDSN(t))
-	for range maxWriters {
-		s.queue <- struct{}{}
+	s.turn <- struct{}{} // as if someone wrote
+	waits := &change{ctx: context.Background(), f: func(writer) error { return nil }, done: make(chan error, maxWaiting)}
+	for range maxWaiting {
+		s.waiting <- waits
 	}
 	b := submission("1.1", patientA)
 	b.entry("1.2")
 	refused(t, s.Submit(context.Background(), b.Objects, Submission{Now: noon, NewID: numbers(0)}), metadata.RegistryBusy)
-	<-s.queue
+	s.group()
 	submit(t, s, b, Submission{Now: noon, NewID: numbers(0)})
 }
 

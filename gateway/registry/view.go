@@ -16,16 +16,14 @@ type Entry struct {
 // view is what one caller sees of a registry.
 type view struct {
 	reader
-	visible func(Entry) (bool, error) // nil: everything
-	entries map[Entry]bool            // what visible has said
-	judged  map[string]bool           // by id: whether it is seen
+	visible func(Entry) (bool, error)
+	entries map[Entry]bool    // what visible has said
+	judged  map[string]bool   // by id: whether it is seen
+	updated map[string]string // by id of a folder: when the newest member that is seen was added
 }
 
 func newView(r reader, visible func(Entry) (bool, error)) view {
-	v := view{reader: r, visible: visible, entries: map[Entry]bool{}, judged: map[string]bool{}}
-	if visible == nil {
-		return v
-	}
+	v := view{reader: r, visible: visible, entries: map[Entry]bool{}, judged: map[string]bool{}, updated: map[string]string{}}
 	v.see = func(r *row) (bool, error) {
 		if r.kind != document {
 			return true, nil // a matter of others
@@ -40,21 +38,21 @@ func newView(r reader, visible func(Entry) (bool, error)) view {
 // sees asks visible once about all entries that are alike.
 func (v *view) sees(e Entry) (bool, error) {
 	ok, asked := v.entries[e]
-	if asked || v.visible == nil {
-		return ok || v.visible == nil, nil
+	if asked {
+		return ok, nil
 	}
 	ok, err := v.visible(e)
 	v.entries[e] = ok && err == nil
 	return ok, err
 }
 
+// seenStatement is answered by an index alone.
+var seenStatement = "SELECT DISTINCT study, mime_type FROM registry_object WHERE patient = ?" + ofKind(document) + " ORDER BY study"
+
 // seenOf returns the studies of a patient that have entries which are seen, or all if there are no others. A patient of
 // whom no entry is seen has no packages that are either, unless the caller sees those without a member.
 func (v *view) seenOf(patient string) (studies []any, all bool, err error) {
-	if v.visible == nil {
-		return nil, true, nil
-	}
-	rows, err := v.tx.QueryContext(v.ctx, "SELECT DISTINCT study, mime_type FROM registry_object WHERE patient = $1"+ofKind(document)+" ORDER BY study", patient)
+	rows, err := v.query(seenStatement, patient)
 	if err != nil {
 		return nil, false, err
 	}
@@ -77,15 +75,16 @@ func (v *view) seenOf(patient string) (studies []any, all bool, err error) {
 	return studies, all, rows.Err()
 }
 
-// hide takes out of f what is not seen.
+// hide takes out of f what is not seen, and traces of it in what is.
 func (v *view) hide(f *found) error {
-	if v.visible == nil {
-		return nil
-	}
 	if err := v.judge(f); err != nil {
 		return err
 	}
 	f.filter(func(id string) bool { return v.judged[id] })
+	for i := range f.Folders {
+		d := &f.Folders[i]
+		d.LastUpdateTime = max(d.LastUpdateTime, v.updated[d.ID])
+	}
 	return nil
 }
 
@@ -114,6 +113,7 @@ func (v *view) judgePackages(ids []string) error {
 		v.judged[id] = false
 	}
 	filled := map[string]bool{}
+	newest := map[string]int64{} // of the members that are seen
 	err := v.batches("source", idKeys(ids), "", func(members *found) (more bool, err error) {
 		if err := v.judgeAssociations(members.Associations); err != nil {
 			return false, err
@@ -126,7 +126,10 @@ func (v *view) judgePackages(ids []string) error {
 			}
 			filled[a.Source] = true
 			if v.judged[a.Target] {
-				v.judged[a.Source], more = true, false
+				v.judged[a.Source], more = true, false // pages begin with the newest
+				if n := members.order[a.ID]; n > newest[a.Source] {
+					newest[a.Source], v.updated[a.Source] = n, members.added[a.ID]
+				}
 			}
 		}
 		return more, nil
@@ -142,6 +145,11 @@ func (v *view) judgePackages(ids []string) error {
 // judgeAssociations: an association is seen if both ends are; the source of a HasMember is if the target is. An end may
 // be an association again, and associations that have only each other are not seen.
 func (v *view) judgeAssociations(associations []metadata.Association) error {
+	undecoded := v.reader
+	undecoded.see = func(r *row) (bool, error) {
+		seen, err := v.see(r)
+		return seen && r.kind != document, err
+	}
 	for chunk := range slices.Chunk(associations, pageSize) {
 		var open []metadata.Association
 		reached := map[string]bool{}
@@ -163,7 +171,7 @@ func (v *view) judgeAssociations(associations []metadata.Association) error {
 				}
 			}
 			f := newFound(0)
-			if err := v.byID(f, ends, ""); err != nil {
+			if err := undecoded.byID(f, ends, ""); err != nil {
 				return err
 			}
 			next, f.Associations = f.Associations, nil

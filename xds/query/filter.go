@@ -14,15 +14,15 @@ func (f *Filter) document(d *metadata.DocumentEntry) bool {
 	}
 	return f.common(d.PatientID, d.Status) &&
 		(len(f.Types) == 0 || slices.Contains(f.Types, d.Type)) && !slices.Contains(f.NotTypes, d.Type) &&
-		f.codes(map[string][]metadata.Code{
+		(len(f.Codes) == 0 || f.codes(map[string][]metadata.Code{
 			"classCode": {d.ClassCode}, "typeCode": {d.TypeCode}, "formatCode": {d.FormatCode},
 			"practiceSettingCode": {d.PracticeSettingCode}, "healthcareFacilityTypeCode": {d.HealthcareFacilityTypeCode},
 			"eventCodeList": d.EventCodes, "confidentialityCode": d.ConfidentialityCodes,
-		}) &&
+		})) &&
 		likes(f.Authors, persons(d.Authors)) && likes(f.References, d.ReferenceIDs) &&
-		f.times(map[string]string{
+		(len(f.Times) == 0 || f.times(map[string]string{
 			"creationTime": created, "serviceStartTime": d.ServiceStartTime, "serviceStopTime": d.ServiceStopTime,
-		})
+		}))
 }
 
 // submissionSet reports whether a SubmissionSet fulfils the filter.

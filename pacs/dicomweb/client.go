@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"mime/multipart"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,6 +16,7 @@ import (
 	"collimate/dicom"
 	"collimate/pacs"
 	"collimate/pacs/remote"
+	"collimate/soap/mtom"
 )
 
 // Config says where the PACS is and who we are to it.
@@ -252,7 +252,7 @@ func (c *Client) FetchSeries(ctx context.Context, studyInstanceUID, seriesInstan
 // parts are the instances of an answer.
 type parts struct {
 	body io.ReadCloser
-	all  *multipart.Reader
+	all  *mtom.Reader
 }
 
 func newParts(resp *http.Response) (*parts, error) {
@@ -260,29 +260,25 @@ func newParts(resp *http.Response) (*parts, error) {
 	if err != nil || kind != "multipart/related" || params["boundary"] == "" {
 		return nil, errors.New("the PACS does not answer with multipart/related, as WADO-RS does")
 	}
-	return &parts{resp.Body, multipart.NewReader(resp.Body, params["boundary"])}, nil
+	all, err := mtom.NewPartsReader(resp.Body, params["boundary"], mtom.Limits{Parts: dicom.MaxInstances, HeaderBytes: maxPartHeader})
+	if err != nil {
+		return nil, broken(err)
+	}
+	return &parts{resp.Body, all}, nil
 }
 
 // Next implements remote.Parts: io.EOF stands behind the closing boundary.
 func (p *parts) Next() (io.Reader, error) {
-	next, err := p.all.NextRawPart()
+	next, err := p.all.Next()
 	if err == io.EOF {
-		return nil, p.end()
+		return nil, io.EOF
 	} else if err != nil {
 		return nil, broken(err)
 	}
-	if kind, _, err := mime.ParseMediaType(next.Header.Get("Content-Type")); err != nil || kind != "application/dicom" {
+	if kind, _, err := mime.ParseMediaType(next.ContentType); err != nil || kind != "application/dicom" {
 		return nil, errors.New("the PACS answers with something other than application/dicom")
 	}
 	return next, nil
-}
-
-// end returns io.EOF if nothing of use comes any more. A connection is used again only if its answer was read.
-func (p *parts) end() error {
-	if n, err := io.Copy(io.Discard, io.LimitReader(p.body, maxEpilogue)); err != nil || n == maxEpilogue {
-		return errors.New("the answer of the PACS does not end behind its closing boundary")
-	}
-	return io.EOF
 }
 
 // Close implements remote.Parts.
@@ -303,10 +299,14 @@ func single(resp *http.Response) (*part, error) {
 	return &part{parts: all, part: first}, nil
 }
 
-// broken makes an early end of an answer the error that it is: multipart wraps io.EOF for it.
+// broken says what is wrong with an answer.
 func broken(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	malformed := new(mtom.FormatError)
+	switch {
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the answer of the PACS breaks off")
+	case errors.As(err, &malformed):
+		return errors.New("the answer of the PACS: " + malformed.Msg)
 	}
 	return err
 }

@@ -12,8 +12,8 @@ const (
 	// maxPageBytes bounds one page of JSON. Some PACS add attributes that were not asked for.
 	maxPageBytes = 64 << 20
 
-	// maxEpilogue bounds what may stand behind the closing boundary.
-	maxEpilogue = 1 << 10
+	// maxPartHeader bounds what stands before an instance in an answer: real PACS write some 100 bytes.
+	maxPartHeader = 8 << 10
 
 	// maxConnections bounds the connections to the PACS.
 	maxConnections = 16

@@ -12,7 +12,8 @@
 // Writer writes canonical messages and nothing else; when the size of each part is known, so is the exact
 // length of the whole. Reader reads what real peers send, with bounded memory, and holds no part: a part is a
 // stream that is read before the next one. A message without its closing boundary is an error, as is a part
-// that ends early, so that what is read without an error is whole.
+// that ends early, so that what is read without an error is whole. A Reader by NewPartsReader reads any other
+// multipart/related, at a multiple of the speed of mime/multipart, which goes through 4 KB at a time.
 //
 // The package knows bytes and headers; what an envelope says is not its concern.
 //

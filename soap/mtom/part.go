@@ -135,7 +135,7 @@ func (r *Reader) boundaryEnd() (bool, error) {
 			return true, nil
 		case i < len(rest) && rest[i] == '\r' && !atEOF, i < len(rest) && rest[i] == '-' && len(rest) == 1 && !atEOF, i == len(rest) && !atEOF:
 			continue // more has to come before this can be told
-		case i == len(rest) && r.err == io.EOF:
+		case r.soap && i == len(rest) && r.err == io.EOF:
 			// QUIRK: a last boundary without "--" and without a line end.
 			r.r += d + i
 			r.done = true

@@ -21,9 +21,10 @@ var errTruncated = fmt.Errorf("mtom: the message ends before its closing boundar
 
 // Reader reads the parts of a multipart/related message in order.
 type Reader struct {
-	// ContentType is that of the message.
+	// ContentType is that of the message; zero if NewPartsReader has made the Reader.
 	ContentType ContentType
 
+	soap   bool // as NewReader has it
 	src    io.Reader
 	limits Limits
 	total  int64 // bytes read from src
@@ -48,10 +49,32 @@ func NewReader(src io.Reader, contentType string, l Limits) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	boundary := ct.Parameters["boundary"]
-	switch {
-	case ct.MediaType != "multipart/related":
+	if ct.MediaType != "multipart/related" {
 		return nil, &FormatError{"Content-Type is not multipart/related"}
+	}
+	if t, ok := ct.Parameters["type"]; ok && !rootLabel(t) {
+		return nil, &FormatError{`Content-Type has a type other than "application/xop+xml"`}
+	}
+	r, err := newReader(src, ct.Parameters["boundary"], l)
+	if err != nil {
+		return nil, err
+	}
+	r.ContentType, r.soap = ct, true
+	return r, r.preamble()
+}
+
+// NewPartsReader is NewReader for parts that are no SOAP message, such as the instances that answer WADO-RS: they need no
+// Content-ID, and there is no end but the closing boundary.
+func NewPartsReader(src io.Reader, boundary string, l Limits) (*Reader, error) {
+	r, err := newReader(src, boundary, l)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.preamble()
+}
+
+func newReader(src io.Reader, boundary string, l Limits) (*Reader, error) {
+	switch {
 	case boundary == "":
 		return nil, &FormatError{"Content-Type has no boundary"}
 	case len(boundary) > maxBoundary:
@@ -59,18 +82,13 @@ func NewReader(src io.Reader, contentType string, l Limits) (*Reader, error) {
 	case strings.ContainsAny(boundary, "\r\n"):
 		return nil, &FormatError{"the boundary has a line break in it"}
 	}
-	if t, ok := ct.Parameters["type"]; ok && !rootLabel(t) {
-		return nil, &FormatError{`Content-Type has a type other than "application/xop+xml"`}
-	}
-	r := &Reader{
-		ContentType: ct,
-		src:         src,
-		limits:      l,
-		buf:         make([]byte, smallBuffer),
-		delimiter:   []byte("\r\n--" + boundary),
-		seen:        map[string]bool{},
-	}
-	return r, r.preamble()
+	return &Reader{
+		src:       src,
+		limits:    l,
+		buf:       make([]byte, smallBuffer),
+		delimiter: []byte("\r\n--" + boundary),
+		seen:      map[string]bool{},
+	}, nil
 }
 
 // rootLabel reports whether a message may say that its root is of this type.
@@ -95,7 +113,12 @@ func (r *Reader) preamble() error {
 		if err != nil {
 			return err
 		}
-		if bytes.Equal(bytes.TrimRight(line, " \t\r\n"), want) {
+		text := bytes.TrimRight(line, " \t\r\n")
+		if closing, ok := bytes.CutSuffix(text, []byte("--")); ok && !r.soap && bytes.Equal(closing, want) {
+			r.done = true // there are no parts
+			return r.epilogue()
+		}
+		if bytes.Equal(text, want) {
 			if !bytes.HasSuffix(line, []byte("\r\n")) {
 				r.delimiter = r.delimiter[1:]
 			}
@@ -119,7 +142,7 @@ func (r *Reader) Next() (*Part, error) {
 	}
 	// QUIRK: a last boundary without its "--" (ITI TF-2: V.9.3.2). If the end of a torn message looks so, a part
 	// that the envelope refers to is missing.
-	if r.parts > 0 && r.fill(1) == 0 && r.err == io.EOF {
+	if r.soap && r.parts > 0 && r.fill(1) == 0 && r.err == io.EOF {
 		r.done = true
 		return nil, io.EOF
 	}
@@ -137,6 +160,10 @@ func (r *Reader) Next() (*Part, error) {
 		return nil, &FormatError{"a part has a Content-Transfer-Encoding other than binary, 8bit or 7bit"}
 	}
 	p := &Part{ContentType: header.Get("Content-Type"), ContentID: CleanID(header.Get("Content-Id")), Size: -1, r: r}
+	r.part = p
+	if !r.soap {
+		return p, nil
+	}
 	if p.ContentID == "" && r.parts > 1 {
 		return nil, &FormatError{"a part has no Content-ID"}
 	}
@@ -144,7 +171,6 @@ func (r *Reader) Next() (*Part, error) {
 		return nil, &FormatError{"two parts have the same Content-ID"}
 	}
 	r.seen[p.ContentID] = true
-	r.part = p
 	return p, nil
 }
 

@@ -17,6 +17,11 @@ func parts(r io.Reader, contentType string, l Limits) (ids []string, bodies []st
 	if err != nil {
 		return nil, nil, err
 	}
+	return rest(m)
+}
+
+// rest reads what is left of a message.
+func rest(m *Reader) (ids []string, bodies []string, err error) {
 	for {
 		p, err := m.Next()
 		if err == io.EOF {
@@ -196,6 +201,40 @@ func TestLimits(t *testing.T) {
 		_, _, err := parts(strings.NewReader(golden), ct+strings.Repeat("x", n-len(ct)), DefaultLimits)
 		if (err == nil) != (n <= maxContentType) {
 			t.Errorf("Content-Type of %d bytes: error %v", n, err)
+		}
+	}
+}
+
+// Parts that are no SOAP message need no Content-ID; such a message has to be whole wherever it is cut, as no envelope
+// says what is to come.
+func TestPartsReader(t *testing.T) {
+	const part, end = "--b\r\nContent-Type: application/dicom\r\n\r\nDICM\r\n--b-\r\n", "--b--"
+	for n, message := range []string{part + end, part + part + end, "\r\n" + part + end + "\r\n", strings.ReplaceAll(part+part+part+end, "\r\n", "\n")} {
+		whole := strings.LastIndex(message, end) + len(end)
+		for cut := range len(message) + 1 {
+			var bodies []string
+			m, err := NewPartsReader(iotest.OneByteReader(strings.NewReader(message[:cut])), "b", DefaultLimits)
+			if err == nil {
+				_, bodies, err = rest(m)
+			}
+			if (err == nil) != (cut >= whole) {
+				t.Errorf("message %d, %d of %d bytes: error %v", n, cut, len(message), err)
+			}
+			if err == nil && len(bodies) != strings.Count(message, "DICM") || len(bodies) > 0 && !strings.HasPrefix(bodies[0], "DICM") {
+				t.Errorf("message %d: %q", n, bodies)
+			}
+		}
+	}
+	m, err := NewPartsReader(strings.NewReader(end+"\r\n"), "b", DefaultLimits)
+	if err == nil {
+		_, err = m.Next()
+	}
+	if err != io.EOF {
+		t.Errorf("no parts: error %v", err)
+	}
+	for _, boundary := range []string{"", "a\nb", strings.Repeat("b", maxBoundary+1)} {
+		if _, err := NewPartsReader(strings.NewReader("--"+boundary+"--"), boundary, DefaultLimits); err == nil {
+			t.Errorf("boundary %q: no error", boundary)
 		}
 	}
 }

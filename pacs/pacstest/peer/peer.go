@@ -114,6 +114,9 @@ func (p *PACS) run(t testing.TB, name string, args ...string) {
 	}
 }
 
+// PID is the process of the PACS.
+func (p *PACS) PID() int { return p.cmd.Process.Pid }
+
 // Kill ends the PACS at once, as a crash would, and waits for it.
 func (p *PACS) Kill() {
 	p.cmd.Process.Kill()

@@ -16,7 +16,7 @@
 //	'd' documentUniqueId                      -> Document (JSON)
 //	'f' StudyInstanceUID                      -> SHA-256 of the manifest that was registered first
 //	'o' StudyID KeyID Commitment              -> blind; for a grant to a group: blind, group, blind of the membership
-//	'w' StudyID                               -> Watched, 136 bytes
+//	'w' StudyID                               -> Watched, 144 bytes
 //	'e' keyed hash of the Study Instance UID  -> nothing
 //	'k'                                       -> the key of that, 32 bytes
 //	'm' message key                           -> expiry, 8 bytes big endian, Unix seconds

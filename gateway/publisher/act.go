@@ -69,6 +69,11 @@ func (w *Watcher) publish(
 	for end := w.config.Now().Add(maxFilling); taken < len(studies) && (taken == 0 || w.config.Now().Before(end)); taken++ {
 		c := studies[taken]
 		s, err := w.archive.Study(ctx, c.uid)
+		if errors.Is(err, iocm.ErrRejected) || errors.Is(err, iocm.ErrMixed) {
+			if err := w.adopt(c.uid); err != nil {
+				return taken, err
+			}
+		}
 		switch {
 		case errors.Is(err, iocm.ErrRejected):
 			w.pause(c.uid) // until something else is listed of it, or for a while
@@ -121,6 +126,21 @@ func (w *Watcher) publish(
 		delete(w.waiting, uids[i])
 	}
 	return taken, w.config.Catalog.PutWatched(seen)
+}
+
+// adopt makes a study known that was published by hand, so that the next look examines it, and holds it.
+func (w *Watcher) adopt(uid string) error {
+	study, err := w.config.Catalog.Study(uid)
+	if err == nil {
+		_, err = w.config.Catalog.Watched(study.StudyID)
+		if errors.Is(err, catalog.ErrNotFound) {
+			return w.remember(study, catalog.Watched{})
+		}
+	}
+	if errors.Is(err, catalog.ErrNotFound) { // it is not published
+		return nil
+	}
+	return err
 }
 
 // known returns a published study and what is remembered of it, catalog.ErrNotFound unless there are both.
@@ -257,7 +277,8 @@ func (l *look) reject(ctx context.Context, study catalog.Study, seen *catalog.Wa
 	if seen.Rejected == 0 {
 		err := l.holdOne(ctx, study, "all of its instances are rejected: release it if the notes are wrong, or it is withdrawn after a time of grace")
 		if err == nil {
-			seen.Rejected = l.now.Unix()
+			seen.Rejected, l.rejected[study.StudyInstanceUID] = l.now.Unix(), true
+			l.note(func(s *Status) { s.Rejected++ })
 		}
 		return err
 	}
@@ -323,7 +344,7 @@ func (l *look) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.note(func(s *Status) { s.Missing = missing })
+	l.note(func(s *Status) { s.Missing, s.Rejected = missing, vanished-missing })
 	if l.few = vanished <= l.config.MaxVanished; !l.few {
 		l.failed(fmt.Errorf("%d of %d published studies are not in the archive, or all of their instances are rejected, more than the %d "+
 			"that may vanish at once: none is withdrawn; see to the archive, or withdraw them yourself", vanished, total, l.config.MaxVanished))

@@ -140,6 +140,7 @@ type Status struct {
 	Error     error     // of the last look; nil if all went well
 	Waiting   int       // studies that are not stable yet, or could not be published
 	Missing   int       // published studies that the archive has not, by the last full listing
+	Rejected  int       // published studies that are held because all of them is rejected: by the last full listing, and found since
 	Published int
 	Amended   int
 	Held      int

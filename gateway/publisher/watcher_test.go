@@ -288,6 +288,14 @@ func TestVanished(t *testing.T) {
 	w.did("withdraw 1.2.0")
 }
 
+// rejected checks how many studies are said to be held because all of them is rejected.
+func (w *world) rejected(want int) {
+	w.t.Helper()
+	if got := w.watcher.Status().Rejected; got != want {
+		w.t.Errorf("%d studies are said to be rejected, want %d", got, want)
+	}
+}
+
 func TestRejected(t *testing.T) {
 	w := newWorld(t)
 	for i := range 3 {
@@ -304,18 +312,43 @@ func TestRejected(t *testing.T) {
 	w.archive.reject(t, "1.2.1", 1)
 	w.watch(time.Hour)
 	w.did("hold 1.2.0", "amend 1.2.1")
+	w.rejected(1)
 	w.watch(20 * time.Hour)
 	w.restart()
 	w.watch(3 * time.Hour)
 	w.did()
+	w.rejected(1)
 	w.watch(3 * time.Hour)
 	w.did("withdraw 1.2.0")
+	w.watch(time.Hour)
+	w.rejected(0)
 	w.restart()
 	w.watch(48 * time.Hour)
 	w.did()
 	w.archive.add("1.2.2", 1) // which is good
 	w.watch(time.Hour)
 	w.did("publish 1.2.2")
+}
+
+// TestRejectedByHand: what somebody has published by hand is held too, though nothing is remembered of it yet.
+func TestRejectedByHand(t *testing.T) {
+	w := newWorld(t)
+	for _, uid := range []string{"1.2.1", "1.2.2"} {
+		w.archive.add(uid, 2)
+	}
+	if _, err := w.source.PublishBatch(t.Context(), []string{"1.2.1", "1.2.2"}); err != nil {
+		t.Fatal(err)
+	}
+	clear(w.source.did)
+	w.archive.reject(t, "1.2.1", 2)
+	w.archive.change("1.2.2", func(s *pacs.Study) { s.Series[0].Instances[1].OtherPatient = true })
+	for range 60 {
+		if err := w.look(time.Minute); err != nil && !errors.Is(err, iocm.ErrMixed) {
+			t.Fatal(err)
+		}
+	}
+	w.did("hold 1.2.1", "hold 1.2.2")
+	w.rejected(1)
 }
 
 // TestRejectedMany: notes are as easily stored as images, so many at once withdraw nothing.

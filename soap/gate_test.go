@@ -29,9 +29,7 @@ func TestGate(t *testing.T) {
 			}
 			c <- got
 		}()
-		for waiting(g) == before && len(c) == 0 {
-			time.Sleep(time.Millisecond) // until the goroutine has its place in the line
-		}
+		until(t, func() bool { return waiting(g) != before || len(c) > 0 }) // it has its place in the line
 		return c
 	}
 	if got := <-enter(7); got != 7 {
@@ -82,9 +80,7 @@ func TestGateGivenUp(t *testing.T) {
 			_, err := g.enter(ctx, n, time.Minute)
 			result <- err
 		}()
-		for waiting(g) < place {
-			time.Sleep(time.Millisecond) // until it is in line
-		}
+		until(t, func() bool { return waiting(g) >= place })
 	}
 	line(ctx, 5, big, 1)
 	line(t.Context(), 1, small, 2)
@@ -99,6 +95,16 @@ func TestGateGivenUp(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("there is room, and one waits that fits")
+	}
+}
+
+// until polls for what another goroutine is about to do.
+func until(t *testing.T, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it has not come to that in 30 seconds")
+		}
 	}
 }
 
@@ -205,9 +211,7 @@ func TestBusyWaits(t *testing.T) {
 		go func() { codes <- raw(s, typeSimple, envelopeWith(simpleAction, ask)).Code }()
 	}
 	<-entered
-	for waiting(s.gates.exchanges) == 0 {
-		time.Sleep(time.Millisecond) // until the second is in line
-	}
+	until(t, func() bool { return waiting(s.gates.exchanges) > 0 }) // the second is in line
 	close(release)
 	if a, b := <-codes, <-codes; a != http.StatusOK || b != http.StatusOK {
 		t.Errorf("HTTP %d and %d", a, b)

@@ -5,6 +5,7 @@ import (
 
 	"collimate/cmd/collimate/internal/archive"
 	"collimate/cmd/collimate/internal/config"
+	"collimate/dicom"
 
 	"github.com/spf13/cobra"
 )
@@ -30,6 +31,11 @@ If something does not work it says what to do. The server need not be running.`,
 			"  collimate archive check --uid 1.2.840.113619.2.55.3 --config north/collimate.yaml",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if uid != "" {
+				if err := dicom.CheckUID(uid); err != nil {
+					return usageError{fmt.Errorf("--uid: %w", err)}
+				}
+			}
 			c, err := a.load(path)
 			if err := config.Join(err, c.CheckFiles()); err != nil {
 				return err

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"collimate/dicom/phantom"
+	"collimate/gateway"
 	"collimate/ticket"
 )
 
@@ -37,49 +38,100 @@ func freePorts(t *testing.T, n int) int {
 	return 0
 }
 
-// What a centre does day by day, on a network of one: it publishes, prints tickets, keeps watch and takes calls.
-func TestCentre(t *testing.T) {
+// centre is an organisation on a network of one, run by the command line.
+type centre struct {
+	t      *testing.T
+	dir    string // with the organisation north in it
+	config string
+	base   int // the first of its ports; the fifth and the sixth are free
+	log    buffer
+	server *process
+}
+
+// newCentre makes one; settings are as for --set.
+func newCentre(t *testing.T, settings func(base int) []string) *centre {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("starts a server")
 	}
 	dir := t.TempDir()
-	config := filepath.Join(dir, "north", "collimate.yaml")
-	try := func(args ...string) (string, error) {
-		cmd := exec.CommandContext(t.Context(), "collimate", args...)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), "COLLIMATE_CONFIG="+config)
-		out, err := cmd.CombinedOutput()
-		return string(out), err
+	c := &centre{t: t, dir: dir, config: filepath.Join(dir, "north", "collimate.yaml"), base: freePorts(t, 6)}
+	args := []string{"init", "north", "--base-port", fmt.Sprint(c.base)}
+	for _, s := range settings(c.base) {
+		args = append(args, "--set", s)
 	}
-	run := func(args ...string) string {
-		t.Helper()
-		out, err := try(args...)
-		if err != nil {
-			t.Fatalf("collimate %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-		return out
+	c.run(args...)
+	c.run("genesis", "create", "--chain-id", "centre", "north")
+	return c
+}
+
+// try runs a command in its folder.
+func (c *centre) try(args ...string) (string, error) {
+	cmd := exec.CommandContext(c.t.Context(), "collimate", args...)
+	cmd.Dir, cmd.Env = c.dir, append(os.Environ(), "COLLIMATE_CONFIG="+c.config)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// run runs a command that has to succeed.
+func (c *centre) run(args ...string) string {
+	c.t.Helper()
+	out, err := c.try(args...)
+	if err != nil {
+		c.t.Fatalf("collimate %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-	refused := func(want string, args ...string) {
-		t.Helper()
-		if out, err := try(args...); err == nil || !strings.Contains(out, want) {
-			t.Errorf("collimate %s: got %v\n%s\nwant %q", strings.Join(args, " "), err, out, want)
-		}
+	return out
+}
+
+// refused runs a command that has to fail, and to say so.
+func (c *centre) refused(want string, args ...string) string {
+	c.t.Helper()
+	out, err := c.try(args...)
+	if err == nil || !strings.Contains(out, want) {
+		c.t.Errorf("collimate %s: got %v\n%s\nwant %q", strings.Join(args, " "), err, out, want)
 	}
-	base := freePorts(t, 5)
-	run("init", "north", "--base-port", fmt.Sprint(base), "--set", "source.institution=Северный госпиталь",
-		"--set", fmt.Sprintf("receiver.listen=127.0.0.1:%d", base+4), "--set", "receiver.peers=CT1=127.0.0.1",
-		"--set", "publishing.watch=yes", "--set", "publishing.from=all", "--set", "publishing.stable=1h")
-	run("genesis", "create", "--chain-id", "centre", "north")
-	var log buffer
-	server := launch(t, &log, "collimate", "serve", "--config", config)
-	wait(t, "the server", func() error {
+	return out
+}
+
+// serve starts the server, and waits until it answers.
+func (c *centre) serve() {
+	c.t.Helper()
+	c.server = launch(c.t, &c.log, "collimate", "serve", "--config", c.config)
+	wait(c.t, "the server", func() error {
 		select {
-		case <-server.ended:
-			t.Fatalf("the server ended:\n%s", log.String())
+		case <-c.server.ended:
+			c.t.Fatalf("the server ended:\n%s", c.log.String())
 		default:
 		}
-		_, err := try("study", "status")
+		_, err := c.try("study", "status")
 		return err
 	})
+}
+
+// claimTicket returns the one claim ticket in a folder, and its file.
+func (c *centre) claimTicket(folder string) (*gateway.Ticket, string) {
+	c.t.Helper()
+	files, err := filepath.Glob(filepath.Join(c.dir, folder, "*.json"))
+	if err != nil || len(files) != 1 {
+		c.t.Fatalf("tickets: %v, %v", files, err)
+	}
+	claim, err := readTicket(files[0])
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return claim, files[0]
+}
+
+// What a centre does day by day, on a network of one: it publishes, prints tickets, keeps watch and takes calls.
+func TestCentre(t *testing.T) {
+	c := newCentre(t, func(base int) []string {
+		return []string{
+			"source.institution=Северный госпиталь", fmt.Sprintf("receiver.listen=127.0.0.1:%d", base+4), "receiver.peers=CT1=127.0.0.1",
+			"publishing.watch=yes", "publishing.from=all", "publishing.stable=1h",
+		}
+	})
+	dir, run, refused := c.dir, c.run, c.refused
+	c.serve()
 	run("source", "define")
 	if out := run("study", "backfill", "--dry-run"); !strings.HasPrefix(out, "0 studies of these dates") {
 		t.Errorf("backfill of nothing: %s", out)
@@ -94,14 +146,7 @@ func TestCentre(t *testing.T) {
 	run("study", "publish", "--uid", study.StudyInstanceUID, "--tickets", "tickets") // changes nothing
 	refused("", "study", "publish", "--uid", "1.2.3")
 
-	files, err := filepath.Glob(filepath.Join(dir, "tickets", "*.json"))
-	if err != nil || len(files) != 1 {
-		t.Fatalf("tickets: %v, %v", files, err)
-	}
-	claim, err := readTicket(files[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	claim, _ := c.claimTicket("tickets")
 	number := ticket.Number(claim.StudyID)
 	if out := run("study", "list"); !strings.Contains(out, "  "+number+"  -  "+study.StudyInstanceUID+"\n") {
 		t.Errorf("list: %s", out)
@@ -115,7 +160,7 @@ func TestCentre(t *testing.T) {
 		}
 	}
 	refused("file exists", "study", "ticket", "--number", number, "--pdf", "a5.pdf")
-	refused(`there is no paper "a3"`, "study", "ticket", "--number", number, "--pdf", "a3.pdf", "--paper", "a3")
+	refused(`"a3" is not one of a4, a5, letter`, "study", "ticket", "--number", number, "--pdf", "a3.pdf", "--paper", "a3")
 	refused("has not published such a study", "study", "hold", "--number", "0000 0000 0000 0000")
 
 	run("study", "hold", "--number", number)
@@ -139,12 +184,12 @@ func TestCentre(t *testing.T) {
 	if out := run("archive", "check", "--uid", study.StudyInstanceUID); !strings.Contains(out, "2 instances") {
 		t.Errorf("archive check: %s", out)
 	}
-	if out := run("study", "status"); !strings.Contains(out, "waiting    0\n") {
+	if out := run("study", "status"); !strings.Contains(out, "waiting    0\n") || !strings.Contains(out, "rejected   0\n") {
 		t.Errorf("status: %s", out)
 	}
 	run("study", "erase", "--number", number)
 	refused("has not published such a study", "study", "ticket", "--number", number, "--pdf", "late.pdf")
-	if strings.Contains(log.String(), study.StudyInstanceUID) {
+	if strings.Contains(c.log.String(), study.StudyInstanceUID) {
 		t.Error("the log holds the Study Instance UID")
 	}
 }

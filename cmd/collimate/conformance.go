@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -57,9 +58,17 @@ not to: for patients that they make up under --patient-authority, or for --patie
 			for _, name := range actors {
 				actor, err := conformance.ParseActor(name)
 				if err != nil {
-					return err
+					return usageError{fmt.Errorf("--actor: %w", err)}
 				}
 				parsed = append(parsed, actor)
+			}
+			if err := p.check(); err != nil {
+				return usageError{err}
+			}
+			if table != "" { // before the checks, which take a while
+				if err := writeTable(table, nil); err != nil {
+					return fmt.Errorf("--table: %w", err)
+				}
 			}
 			describe := p.target
 			if file != "" {
@@ -121,6 +130,43 @@ type peer struct {
 	sign                          bool
 	codes, schemas, site          string
 	manifests                     []string
+}
+
+// check checks what can be seen in the flags alone.
+func (p *peer) check() error {
+	for _, f := range []struct {
+		name, value, want string
+		right             func(string) bool
+	}{
+		{"registry", p.registry, "a URL such as https://xds.example/registry", isURL},
+		{"repository", p.repository, "a URL such as https://xds.example/repository", isURL},
+		{"imaging", p.imaging, "a URL such as https://pacs.example/ids", isURL},
+		{"patient-id", p.PatientID, "a patient id as CX, such as 7^^^&1.2.3&ISO", metadata.IsCX},
+		{"other-patient-id", p.OtherPatientID, "a patient id as CX, such as 8^^^&1.2.3&ISO", metadata.IsCX},
+		{"patient-authority", p.PatientAuthority, "an OID such as " + connectathonPatients, metadata.IsOID},
+		{"repository-id", p.RepositoryUniqueID, "an OID such as 1.2.3", metadata.IsOID},
+	} {
+		if f.value != "" && !f.right(f.value) {
+			return fmt.Errorf("--%s: %q is not %s", f.name, f.value, f.want)
+		}
+	}
+	if p.schemas != "" {
+		if _, err := os.Stat(filepath.Join(p.schemas, "XDS.b_DocumentRepository.xsd")); err != nil {
+			return fmt.Errorf("--schemas: %w", err)
+		}
+	}
+	if p.sign && p.key == "" {
+		return errors.New("--sign needs --cert and --key")
+	}
+	if p.pin != "" {
+		if _, err := keys.ParseID(p.pin); err != nil {
+			return fmt.Errorf("--pin: %w", err)
+		}
+		if p.key == "" {
+			return errors.New("--pin needs --cert and --key: a gateway asks for them")
+		}
+	}
+	return nil
 }
 
 // readSite takes from the site file what other flags do not say.
@@ -196,9 +242,6 @@ func (p *peer) target() (*conformance.Target, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--pin: %w", err)
 		}
-		if own == nil {
-			return nil, errors.New("--pin needs --cert and --key: a gateway asks for them")
-		}
 		t.ActorTLS = gateway.PinnedTLS(own, id)
 	case p.ca != "":
 		b, err := os.ReadFile(p.ca)
@@ -212,9 +255,6 @@ func (p *peer) target() (*conformance.Target, error) {
 	}
 	var err error
 	if p.sign {
-		if p.key == "" {
-			return nil, errors.New("--sign needs --cert and --key")
-		}
 		if t.Submitter, err = conformance.LoadIdentity(p.key, p.certificate); err != nil {
 			return nil, err
 		}
@@ -266,7 +306,7 @@ func (a *app) judge(ctx context.Context, t conformance.Target, failedOnly bool, 
 func demoTarget(file string) (*conformance.Target, error) {
 	d, err := demo.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--demo: %w", err)
 	}
 	t := &conformance.Target{Timeout: time.Minute}
 	var granted *demo.Study

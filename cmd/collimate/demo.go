@@ -26,6 +26,9 @@ status 0 if everything was as it must be.`,
   collimate demo --dir /tmp/demo --nodes 7 --base-port 21000`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if err := o.Check(); err != nil {
+				return usageError{err}
+			}
 			if o.Collimate, err = os.Executable(); err != nil {
 				return fmt.Errorf("finding this program, to run it for each organisation: %w", err)
 			}

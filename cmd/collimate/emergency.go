@@ -33,12 +33,15 @@ keep the file that is written.`,
 			if err != nil {
 				return err
 			}
+			if reason == "" {
+				return usageError{errors.New("--reason: say why")}
+			}
+			if duration <= 0 {
+				return usageError{fmt.Errorf("--for %s: want a time such as %s", duration, defaultEmergency)}
+			}
 			member, err := readOpening(membership)
 			if err != nil {
 				return err
-			}
-			if reason == "" || duration <= 0 {
-				return usageError{errors.New("say why with --reason, and for how long with --for")}
 			}
 			s, err := a.signer(flags)
 			if err != nil {

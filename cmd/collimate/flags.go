@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/url"
+	"time"
 
 	"collimate/cmd/collimate/internal/ledgercmd"
 	"collimate/cmd/collimate/internal/owner"
@@ -54,6 +56,9 @@ func (a *app) client(n nodeFlags) (*client.Client, error) {
 		}
 		n.url = c.NodeURL()
 	}
+	if !isURL(n.url) {
+		return nil, usageError{fmt.Errorf("--node: %q is not a URL such as http://127.0.0.1:8442", n.url)}
+	}
 	return client.New(n.url), nil
 }
 
@@ -87,6 +92,23 @@ func (a *app) owner(f ownerFlags) (*owner.Owner, error) {
 	return &owner.Owner{Key: key, Reader: r}, err
 }
 
+// isURL reports whether s is the URL of something that speaks HTTP.
+func isURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != ""
+}
+
+// dayFlag adds a flag for a day, kept as YYYY-MM-DD.
+func dayFlag(c *cobra.Command, to *string, name, usage string) {
+	c.Flags().Func(name, usage, func(s string) error {
+		if _, err := time.Parse(time.DateOnly, s); err != nil {
+			return errors.New("want a date such as 2026-11-21")
+		}
+		*to = s
+		return nil
+	})
+}
+
 // studyFlags say which study is meant.
 type studyFlags struct{ id, ticket string }
 
@@ -106,7 +128,11 @@ func (f *studyFlags) study() (ledger.StudyID, error) {
 		}
 		return t.StudyID, nil
 	case f.id != "":
-		return ledger.ParseStudyID(f.id)
+		id, err := ledger.ParseStudyID(f.id)
+		if err != nil {
+			err = usageError{fmt.Errorf("--study: %w", err)}
+		}
+		return id, err
 	}
 	return ledger.StudyID{}, usageError{errors.New("name the study with --study or --ticket")}
 }

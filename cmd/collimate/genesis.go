@@ -16,6 +16,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// chainIDCharacters and maxChainID say what may name a network: it stands in every transaction, and in names of files.
+const (
+	chainIDCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+	maxChainID        = 50
+)
+
 func (a *app) genesis() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "genesis",
@@ -46,6 +52,9 @@ network has one genesis.`,
   collimate genesis create --chain-id my-network --payer fund=fund.crt:50000 north south east west`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if chainID == "" || len(chainID) > maxChainID || strings.Trim(chainID, chainIDCharacters) != "" {
+				return usageError{fmt.Errorf("--chain-id: %q is not 1 to %d letters, digits, '.', '_', '-'", chainID, maxChainID)}
+			}
 			var members []*org.Member
 			var dirs []string
 			bonding, err := parsePayers(payers)
@@ -104,8 +113,8 @@ func parsePayers(texts []string) (payers []consensus.Payer, err error) {
 		if p.Units, err = strconv.ParseUint(rest[colon+1:], 10, 64); err != nil {
 			return nil, fmt.Errorf("--payer %s: %q is not a number of units", text, rest[colon+1:])
 		}
-		if p.Key, err = party(rest[:colon]); err != nil {
-			return nil, fmt.Errorf("--payer %s: %w", text, err)
+		if p.Key, err = party("payer", rest[:colon]); err != nil {
+			return nil, err
 		}
 		payers = append(payers, p)
 	}

@@ -119,15 +119,15 @@ grant of the group's own record.`,
 // openingFor draws the opening of a grant to a key or to a group.
 func openingFor(study ledger.StudyID, to, group string) (o gateway.Opening, err error) {
 	if group == "" {
-		grantee, err := party(to)
+		grantee, err := party("to", to)
 		if err != nil {
-			return o, fmt.Errorf("--to: %w", err)
+			return o, err
 		}
 		return owner.NewOpening(study, keys.Grantee{ID: grantee}), nil
 	}
 	id, err := ledger.ParseStudyID(group)
 	if err != nil {
-		return o, fmt.Errorf("--to-group: %w", err)
+		return o, usageError{fmt.Errorf("--to-group: %w", err)}
 	}
 	o = owner.NewOpening(study, keys.Grantee{})
 	o.Group = &id
@@ -230,7 +230,7 @@ source refuses from the moment it sees the revocation, even before it is final.`
 				}
 				if commitment != "" {
 					if c, err = ledger.ParseCommitment(commitment); err != nil {
-						return err
+						return usageError{fmt.Errorf("--commitment: %w", err)}
 					}
 				}
 			}

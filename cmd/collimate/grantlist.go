@@ -91,6 +91,9 @@ func grantees(patterns []string) (map[ledger.Commitment]string, error) {
 		if err != nil {
 			return nil, usageError{fmt.Errorf("--openings %s: %w", p, err)}
 		}
+		if len(files) == 0 {
+			return nil, fmt.Errorf("--openings: there is no file %s", p)
+		}
 		for _, file := range files {
 			o, err := readOpening(file)
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"collimate/cmd/collimate/internal/ledgercmd"
 	"collimate/keys"
+	"collimate/ledger"
 
 	"github.com/spf13/cobra"
 )
@@ -48,20 +49,28 @@ in confidence. Without --guardian, nobody can recover the study any more.`,
 			if err != nil {
 				return err
 			}
-			s, err := a.signer(flags)
-			if err != nil {
-				return err
-			}
 			var all []ledgercmd.Guardianship
 			for _, name := range guardians {
-				guardian, err := party(name)
+				guardian, err := party("guardian", name)
 				if err != nil {
-					return fmt.Errorf("--guardian: %w", err)
+					return err
 				}
 				all = append(all, ledgercmd.NewGuardianship(id, keys.Guardian{ID: guardian}))
 			}
-			if len(all) == 0 {
+			n := uint64(len(all))
+			switch {
+			case n == 0:
 				threshold, delay = 0, 0
+			case n > ledger.MaxGuardians:
+				return usageError{fmt.Errorf("--guardian: comes %d times, want %d at the most", n, ledger.MaxGuardians)}
+			case threshold < 1 || threshold > n:
+				return usageError{fmt.Errorf("--threshold %d: want 1 to %d, the number of guardians", threshold, n)}
+			case delay <= 0:
+				return usageError{fmt.Errorf("--delay %s: want a time such as %s", delay, defaultRecoveryDelay)}
+			}
+			s, err := a.signer(flags)
+			if err != nil {
+				return err
 			}
 			// They are kept before the transaction: without them the guardians are worth nothing.
 			stamp := time.Now().UTC().Format("20060102T150405")
@@ -110,9 +119,9 @@ present owner objects. Every grant ends with it.`,
 			if err := json.Unmarshal(raw, &g); err != nil {
 				return fmt.Errorf("reading %s: %w", file, err)
 			}
-			owner, err := party(to)
+			owner, err := party("to", to)
 			if err != nil {
-				return fmt.Errorf("--to: %w", err)
+				return err
 			}
 			s, err := a.signer(flags)
 			if err != nil {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -50,6 +52,12 @@ It takes four ports from the base port on: source (TCP), consumer (TCP), ledger 
 			}
 			if o.Kind, err = keystore.ParseKind(kind); err != nil {
 				return usageError{fmt.Errorf("--kind: %w", err)}
+			}
+			if err := config.Check("organisation.name", o.Name); err != nil {
+				return usageError{fmt.Errorf("--name: %w", err)}
+			}
+			if u, err := url.Parse("https://" + net.JoinHostPort(o.Host, "443")); err != nil || o.Host == "" || u.Hostname() != o.Host {
+				return usageError{fmt.Errorf("--host: %q is neither a name nor an address", o.Host)}
 			}
 			if o.BasePort < 1 || o.BasePort+org.Ports > 65536 {
 				return usageError{fmt.Errorf("--base-port %d: want one from 1 to %d", o.BasePort, 65536-org.Ports)}

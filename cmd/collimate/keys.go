@@ -3,7 +3,6 @@ package main
 import (
 	"crypto"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -41,7 +40,7 @@ certificate beside it, with the ending .crt. Nothing that exists is overwritten.
 		RunE: func(_ *cobra.Command, args []string) error {
 			k, err := keystore.ParseKind(kind)
 			if err != nil {
-				return usageError{err}
+				return usageError{fmt.Errorf("--kind: %w", err)}
 			}
 			file := args[0]
 			if name == "" {
@@ -124,14 +123,14 @@ func publicKey(file string) (crypto.PublicKey, *x509.Certificate, error) {
 }
 
 // party reads whom a flag names: a KeyID, or a file with a certificate or a key.
-func party(s string) (keys.ID, error) {
+func party(flag, s string) (keys.ID, error) {
 	id, err := keys.ParseID(s)
 	if err == nil {
 		return id, nil
 	}
 	pub, _, fileErr := publicKey(s)
 	if fileErr != nil {
-		return keys.ID{}, errors.Join(fmt.Errorf("%q is neither a key id nor a certificate: %w", s, err), fileErr)
+		return keys.ID{}, usageError{fmt.Errorf("--%s: %q is neither a key id nor a certificate: %w; %w", flag, s, err, fileErr)}
 	}
 	return keys.IDOf(pub)
 }

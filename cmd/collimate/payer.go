@@ -66,11 +66,11 @@ func (a *app) payerBond(use, short, long string, do func(*ledgercmd.Signer, cont
 		RunE: func(cmd *cobra.Command, args []string) error {
 			units, err := strconv.ParseUint(args[0], 10, 64)
 			if err != nil || units == 0 {
-				return usageError{fmt.Errorf("%q is no number of units", args[0])}
+				return usageError{fmt.Errorf("%q is not a number of units, 1 or more", args[0])}
 			}
-			id, err := party(source)
+			id, err := party("source", source)
 			if err != nil {
-				return fmt.Errorf("--source: %w", err)
+				return err
 			}
 			s, err := a.signer(flags)
 			if err != nil {
@@ -107,11 +107,15 @@ names those that are to differ, as JSON.`,
   collimate payer set-params --payer 93ab...=5000 --height 120000 --key payer.key`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			units, err := parseUnits(payers)
+			if err != nil {
+				return usageError{fmt.Errorf("--payer: %w", err)}
+			}
 			s, err := a.signer(flags)
 			if err != nil {
 				return err
 			}
-			vote, err := a.vote(cmd.Context(), s.Reader, file, payers, height)
+			vote, err := a.vote(cmd.Context(), s.Reader, file, units, height)
 			if err != nil {
 				return err
 			}
@@ -140,12 +144,12 @@ names those that are to differ, as JSON.`,
 }
 
 // vote reads what is voted for: the present params and what is to differ.
-func (a *app) vote(ctx context.Context, from ledgercmd.Reader, file string, payers []string, height uint64) (v ledgercmd.Vote, err error) {
+func (a *app) vote(ctx context.Context, from ledgercmd.Reader, file string, payers []ledger.PayerUnits, height uint64) (v ledgercmd.Vote, err error) {
 	present, err := from.Params(ctx)
 	if err != nil {
 		return v, err
 	}
-	v = ledgercmd.Vote{Params: present.Params, Height: height}
+	v = ledgercmd.Vote{Params: present.Params, Payers: payers, Height: height}
 	if file != "" {
 		f, err := os.Open(file)
 		if err != nil {
@@ -158,13 +162,6 @@ func (a *app) vote(ctx context.Context, from ledgercmd.Reader, file string, paye
 			return v, fmt.Errorf("reading %s: %w", file, err)
 		}
 	}
-	for _, arg := range payers {
-		p, err := parsePayer(arg)
-		if err != nil {
-			return v, usageError{fmt.Errorf("--payer: %w", err)}
-		}
-		v.Payers = append(v.Payers, p)
-	}
 	if v.Height == 0 {
 		status, err := from.Node.Status(ctx)
 		if err != nil {
@@ -175,13 +172,18 @@ func (a *app) vote(ctx context.Context, from ledgercmd.Reader, file string, paye
 	return v, nil
 }
 
-func parsePayer(s string) (p ledger.PayerUnits, err error) {
-	name, units, _ := strings.Cut(s, "=")
-	if p.Payer.ID, err = keys.ParseID(name); err != nil {
-		return p, err
+// parseUnits reads payers as --payer names them.
+func parseUnits(texts []string) (payers []ledger.PayerUnits, err error) {
+	for _, text := range texts {
+		name, units, _ := strings.Cut(text, "=")
+		var p ledger.PayerUnits
+		if p.Units, err = strconv.ParseUint(units, 10, 64); err != nil {
+			return nil, fmt.Errorf("%q is not KEYID=UNITS", text)
+		}
+		if p.Payer.ID, err = keys.ParseID(name); err != nil {
+			return nil, err
+		}
+		payers = append(payers, p)
 	}
-	if p.Units, err = strconv.ParseUint(units, 10, 64); err != nil {
-		return p, fmt.Errorf("%q: want KEYID=UNITS", s)
-	}
-	return p, nil
+	return payers, nil
 }

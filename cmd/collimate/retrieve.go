@@ -14,6 +14,7 @@ import (
 	"collimate/soap"
 	"collimate/soap/wss"
 	"collimate/xds"
+	"collimate/xds/metadata"
 
 	"github.com/spf13/cobra"
 )
@@ -106,6 +107,9 @@ func (r retrieval) requests() ([]xds.DocumentRequest, error) {
 	}
 	if repository == "" || len(documents) == 0 {
 		return nil, usageError{errors.New("say what to retrieve: --ticket, or --repository and --document")}
+	}
+	if !metadata.IsOID(repository) {
+		return nil, usageError{fmt.Errorf("--repository: %q is not an OID such as 2.25.1234", repository)}
 	}
 	var all []xds.DocumentRequest
 	for _, d := range documents {

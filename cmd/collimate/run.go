@@ -56,7 +56,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 
 // isCobraUsage recognises the errors of the command line that cobra has no type for.
 func isCobraUsage(err error) bool {
-	for _, prefix := range []string{"unknown command", "unknown flag", "unknown shorthand", "accepts ", "requires at least", "required flag", "flag needs", "invalid argument", "if any flags in the group", "at least one of the flags"} {
+	for _, prefix := range []string{"unknown command", "accepts ", "requires at least", "required flag", "if any flags in the group", "at least one of the flags"} {
 		if strings.HasPrefix(err.Error(), prefix) {
 			return true
 		}
@@ -79,6 +79,12 @@ A running server:      collimate serve --help`,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if what, _, ok := strings.Cut(err.Error(), ": strconv."); ok {
+			err = errors.New(what + ": want a whole number, such as 3")
+		}
+		return usageError{err}
+	})
 	root.AddGroup(
 		&cobra.Group{ID: "start", Title: "To begin with:"},
 		&cobra.Group{ID: "operate", Title: "For an organisation:"},

@@ -57,9 +57,9 @@ let in as its member. The organisation's server must be running.`,
 		Example: "  collimate source group --owner ward7.crt --config north/collimate.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			id, err := party(owner)
+			id, err := party("owner", owner)
 			if err != nil {
-				return fmt.Errorf("--owner: %w", err)
+				return err
 			}
 			door, err := a.door(path)
 			if err != nil {

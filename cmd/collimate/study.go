@@ -10,6 +10,7 @@ import (
 	"collimate/cmd/collimate/internal/admin"
 	"collimate/cmd/collimate/internal/archive"
 	"collimate/cmd/collimate/internal/compare"
+	"collimate/dicom"
 	"collimate/gateway"
 	"collimate/ledger"
 
@@ -47,6 +48,11 @@ The organisation's server must be running; it reads DIR itself.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (len(args) == 0) == (len(uids) == 0) {
 				return usageError{errors.New("name a folder, or studies with --uid")}
+			}
+			for _, uid := range uids {
+				if err := dicom.CheckUID(uid); err != nil {
+					return usageError{fmt.Errorf("--uid: %w", err)}
+				}
 			}
 			published, err := a.publish(cmd.Context(), path, args, uids)
 			if err != nil {
@@ -86,7 +92,7 @@ func (a *app) publish(ctx context.Context, config string, folder, uids []string)
 		return nil, err
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, errors.Join(fmt.Errorf("%s is not a folder", folder[0]), err)
+		return nil, fmt.Errorf("%s is not a folder", folder[0])
 	}
 	door, err := a.door(config)
 	if err != nil {

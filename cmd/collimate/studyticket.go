@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"collimate/cmd/collimate/internal/admin"
+	"collimate/dicom"
 	"collimate/ticket"
 
 	"github.com/spf13/cobra"
@@ -40,6 +42,9 @@ func (f *publishedFlags) study() (string, error) {
 		}
 		return t.StudyInstanceUID, nil
 	}
+	if err := dicom.CheckUID(f.uid); err != nil {
+		return "", usageError{fmt.Errorf("--uid: %w", err)}
+	}
 	return f.uid, nil
 }
 
@@ -67,6 +72,12 @@ The organisation's server must be running. Once the study is claimed there is no
 			study, err := which.study()
 			if err != nil {
 				return err
+			}
+			if !slices.Contains(ticket.Papers(), o.Paper) {
+				return usageError{fmt.Errorf("--paper: %q is not one of %s", o.Paper, strings.Join(ticket.Papers(), ", "))}
+			}
+			if !slices.Contains(ticket.Languages(), o.Language) {
+				return usageError{fmt.Errorf("--language: %q is not one of %s", o.Language, strings.Join(ticket.Languages(), ", "))}
 			}
 			if font != "" {
 				if o.Font, err = os.ReadFile(font); err != nil {

@@ -27,6 +27,9 @@ The organisation's server must be running.`,
 			"  collimate study backfill --from 2025-01-01 --to 2025-12-31 --rate 60 --config north/collimate.yaml",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if r.From != "" && r.To != "" && r.To < r.From {
+				return usageError{fmt.Errorf("--to %s: is before --from %s", r.To, r.From)}
+			}
 			if r.Rate < 0 {
 				return usageError{errors.New("--rate: want studies a minute, or 0 for no bound")}
 			}
@@ -57,8 +60,8 @@ The organisation's server must be running.`,
 	}
 	a.configFlag(c, &path)
 	f := c.Flags()
-	f.StringVar(&r.From, "from", "", "the first `date`, such as 2025-01-01")
-	f.StringVar(&r.To, "to", "", "the last `date`")
+	dayFlag(c, &r.From, "from", "the first `date`, such as 2025-01-01")
+	dayFlag(c, &r.To, "to", "the last `date`")
 	f.IntVar(&r.Rate, "rate", 0, "studies a minute at most (0: as fast as it goes)")
 	f.BoolVar(&r.DryRun, "dry-run", false, "only count")
 	return c
@@ -105,14 +108,17 @@ be running.`,
 
 func (a *app) studyStatus() *cobra.Command {
 	var path string
+	var asJSON bool
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Say what the watcher has published, and what it waits for",
 		Long: `Say what the watcher has done since the server was started (publishing.watch): how many
 studies it has published, amended, held and withdrawn, how many wait until they are stable,
-and which it cannot deal with. The organisation's server must be running.`,
-		Example: "  collimate study status --config north/collimate.yaml",
-		Args:    cobra.NoArgs,
+how many the archive does not have any more (missing), of how many everything is rejected by
+rejection notes (IOCM), and which it cannot deal with. The organisation's server must be running.`,
+		Example: `  collimate study status --config north/collimate.yaml
+  collimate study status --json`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			door, err := a.door(path)
 			if err != nil {
@@ -121,6 +127,9 @@ and which it cannot deal with. The organisation's server must be running.`,
 			w, err := door.Watcher(cmd.Context())
 			if err != nil {
 				return err
+			}
+			if asJSON {
+				return a.printJSON(w)
 			}
 			if !w.Watching {
 				fmt.Fprintln(a.stdout, "the watcher is off: publishing.watch in the configuration")
@@ -131,7 +140,7 @@ and which it cannot deal with. The organisation's server must be running.`,
 				looked = w.Looked.Local().Format("2006-01-02 15:04:05")
 			}
 			fmt.Fprintf(a.stdout, "looked     %s\npublished  %d\namended    %d\nheld       %d\n", looked, w.Published, w.Amended, w.Held)
-			fmt.Fprintf(a.stdout, "withdrawn  %d\nwaiting    %d\nmissing    %d\n", w.Withdrawn, w.Waiting, w.Missing)
+			fmt.Fprintf(a.stdout, "withdrawn  %d\nwaiting    %d\nmissing    %d\nrejected   %d\n", w.Withdrawn, w.Waiting, w.Missing, w.Rejected)
 			if w.Error != "" {
 				fmt.Fprintf(a.stdout, "trouble    %s\n", w.Error)
 			}
@@ -142,5 +151,6 @@ and which it cannot deal with. The organisation's server must be running.`,
 		},
 	}
 	a.configFlag(c, &path)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }

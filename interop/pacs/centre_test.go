@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"collimate/dicom/phantom"
+	"collimate/internal/sharedfiles"
 	"collimate/pacs/pacstest/peer"
 )
 
@@ -111,14 +112,10 @@ func basePort(t *testing.T) int {
 // series returns a folder with one study.
 func series(t *testing.T) string {
 	t.Helper()
-	dir, err := filepath.Abs("../../../shared/dicom/mr-series-16")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(dir); err == nil {
+	if dir := sharedfiles.Find("dicom", "mr-series-16"); dir != "" {
 		return dir
 	}
-	dir = t.TempDir()
+	dir := t.TempDir()
 	if _, err := phantom.Generate(dir, phantom.Options{Series: 1, Slices: 16, Seed: 16}); err != nil {
 		t.Fatal(err)
 	}

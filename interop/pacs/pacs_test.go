@@ -28,6 +28,7 @@ import (
 
 	"collimate/dicom"
 	"collimate/dicom/phantom"
+	"collimate/internal/sharedfiles"
 	"collimate/pacs"
 	"collimate/pacs/dicomweb"
 	"collimate/pacs/dimse"
@@ -49,11 +50,8 @@ func files(t *testing.T) map[string]file {
 	if os.Getenv("COLLIMATE_INTEROP") == "" {
 		t.Skip("for make interop-pacs")
 	}
-	dir, err := filepath.Abs("../../../shared/dicom")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(dir); err != nil {
+	dir := sharedfiles.Find("dicom")
+	if dir == "" {
 		dir = t.TempDir()
 		for seed := range uint64(3) {
 			if _, err := phantom.Generate(filepath.Join(dir, strconv.Itoa(int(seed))), phantom.Options{Series: 2, Slices: 20, Seed: seed}); err != nil {
@@ -62,7 +60,7 @@ func files(t *testing.T) map[string]file {
 		}
 	}
 	all := make(map[string]file)
-	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}

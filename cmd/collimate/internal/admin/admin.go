@@ -142,6 +142,7 @@ type Watcher struct {
 	Error     string    `json:"error,omitempty"` // of the last look
 	Waiting   int       `json:"waiting"`         // studies that are not stable yet, or could not be published
 	Missing   int       `json:"missing"`         // published studies that the archive has not
+	Rejected  int       `json:"rejected"`        // published studies that are held because all of them is rejected (IOCM)
 	Published int       `json:"published"`
 	Amended   int       `json:"amended"`
 	Held      int       `json:"held"`

@@ -60,10 +60,18 @@ func Check(ctx context.Context, c *config.Config, studyInstanceUID string, tell 
 		}
 		tell(step)
 		if err != nil {
-			return errors.New("the archive cannot be used as it is configured")
+			return verdict(err)
 		}
 	}
 	return nil
+}
+
+// verdict says what an error of a step says of the archive.
+func verdict(err error) error {
+	if errors.Is(err, pacs.ErrNotFound) {
+		return errors.New("the archive can be used, and has no such study")
+	}
+	return errors.New("the archive cannot be used as it is configured")
 }
 
 func (a *Archive) tryEcho(ctx context.Context) (string, error) {
@@ -135,7 +143,7 @@ func advice(err error, c *config.Config) string {
 	case errors.As(err, &notTLS):
 		return "it does not speak TLS there: say archive.tls: no"
 	case errors.Is(err, pacs.ErrNotFound):
-		return "the archive has no such study"
+		return "check the Study Instance UID, and whether the archive has taken the study in"
 	case errors.Is(err, remote.ErrRefused) && web:
 		return "the PACS does not let us in: check archive.user and its password file, or the token, and what that user may do"
 	case errors.Is(err, remote.ErrRefused):

@@ -41,4 +41,6 @@ const (
 	maxSecretBytes = 64 << 10
 	// maxCodesBytes bounds a codes.xml; the largest in use has 1 MB.
 	maxCodesBytes = 32 << 20
+	// connectSeconds is how long PostgreSQL may take to let us in, unless registry.store says otherwise (connect_timeout).
+	connectSeconds = 10
 )

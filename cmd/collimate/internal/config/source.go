@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -276,18 +277,21 @@ func (c *Config) DataSource() (string, error) {
 	if c.Registry.Store == StoreSQLite {
 		return "sqlite:" + c.Path(RegistryFile), nil
 	}
-	if c.Registry.PasswordFile == "" {
-		return c.Registry.Store, nil
-	}
-	password, err := Secret(c.Registry.PasswordFile)
-	if err != nil {
-		return "", err
-	}
 	u, err := url.Parse(c.Registry.Store)
 	if err != nil {
 		return "", errors.New("is not a URL") // the error of url would repeat it
 	}
-	u.User = url.UserPassword(u.User.Username(), password)
+	if q := u.Query(); !q.Has("connect_timeout") {
+		q.Set("connect_timeout", strconv.Itoa(connectSeconds))
+		u.RawQuery = q.Encode()
+	}
+	if c.Registry.PasswordFile != "" {
+		password, err := Secret(c.Registry.PasswordFile)
+		if err != nil {
+			return "", err
+		}
+		u.User = url.UserPassword(u.User.Username(), password)
+	}
 	return u.String(), nil
 }
 

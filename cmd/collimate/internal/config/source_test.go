@@ -163,7 +163,11 @@ func TestDataSource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := c.DataSource(); err != nil || got != "postgres://u:p%40ss%2Fw%3Ard@h:5432/d?sslmode=verify-full" {
+	if got, err := c.DataSource(); err != nil || got != "postgres://u:p%40ss%2Fw%3Ard@h:5432/d?connect_timeout=10&sslmode=verify-full" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	c.Registry.Store, c.Registry.PasswordFile = "postgres:///d?connect_timeout=3&host=%2Frun%2Fp", ""
+	if got, err := c.DataSource(); err != nil || got != c.Registry.Store {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
@@ -182,7 +186,9 @@ func TestParseSettings(t *testing.T) {
 	if err != nil || len(got) != 2 || got["receiver.peers"] != "A=1.2.3.4,B=::1" {
 		t.Errorf("got %v, %v", got, err)
 	}
-	for bad, want := range map[string]string{"archive.kind": "is not KEY=VALUE", "archive.knd=fs": `did you mean "archive.kind"?`} {
+	for bad, want := range map[string]string{"archive.kind": "is not KEY=VALUE", "archive.knd=fs": `did you mean "archive.kind"?`,
+		"archive.kind=floppy": `archive.kind: "floppy" is not one of fs, dicomweb, dimse`, "publishing.stable=1": "is not a duration",
+		"receiver.peers=CT1": "is not AE=NETWORK"} {
 		if _, err := ParseSettings([]string{bad}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v", bad, err)
 		}

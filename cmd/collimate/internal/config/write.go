@@ -46,7 +46,7 @@ func Write(w io.Writer, set map[string]string) error {
 			value, mark = f.value, "# "
 		}
 		if _, plain := f.into.(flag); f.isList() {
-			value = "[" + strings.ReplaceAll(value, ",", ", ") + "]"
+			value = quoteList(value)
 		} else if !plain {
 			value = quote(value)
 		}
@@ -56,25 +56,51 @@ func Write(w io.Writer, set map[string]string) error {
 	return err
 }
 
-// ParseSettings reads settings for Write, each SECTION.KEY=VALUE, and checks that there are such keys.
+// ParseSettings reads settings for Write, each SECTION.KEY=VALUE, and checks that there are such keys, and that each may
+// have its value. What belongs together is for Load to check.
 func ParseSettings(texts []string) (map[string]string, error) {
-	var c Config
-	var names []string
-	for _, f := range c.fields() {
-		names = append(names, f.name())
-	}
 	set := map[string]string{}
 	for _, text := range texts {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok {
 			return nil, fmt.Errorf("%q is not KEY=VALUE, such as archive.kind=dicomweb", text)
 		}
-		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("%s: unknown key%s", name, suggest(name, names))
+		if err := Check(name, value); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if _, twice := set[name]; twice {
+			return nil, fmt.Errorf("%s: comes twice, want it once; lists have commas", name)
 		}
 		set[name] = value
 	}
 	return set, nil
+}
+
+// Check checks that there is a key of that name, section.key, and that it may have a value, given as for Write.
+func Check(name, value string) error {
+	var c Config
+	fields := c.fields()
+	i := slices.IndexFunc(fields, func(f field) bool { return f.name() == name })
+	if i < 0 {
+		names := make([]string, len(fields))
+		for i, f := range fields {
+			names[i] = f.name()
+		}
+		return fmt.Errorf("unknown key%s", suggest(name, names))
+	}
+	return fields[i].into.set(&c, strings.Split(value, ","))
+}
+
+// quoteList writes a list that is given with commas.
+func quoteList(s string) string {
+	if s == "" {
+		return "[]"
+	}
+	words := strings.Split(s, ",")
+	for i, w := range words {
+		words[i] = quote(strings.TrimSpace(w))
+	}
+	return "[" + strings.Join(words, ", ") + "]"
 }
 
 // quote writes a scalar plainly where YAML would read it back as the same word, and else in double quotes.

@@ -25,6 +25,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"collimate/cmd/collimate/internal/org"
 )
 
 // Options of a demo.
@@ -75,14 +77,23 @@ type demo struct {
 	request         *request
 }
 
-// Run runs a demo. It returns nil when everything was as it must be and, without Once, ctx is done.
-func Run(ctx context.Context, o Options) (err error) {
-	if o.Nodes < MinNodes || o.Nodes > MaxNodes {
+// Check checks the numbers.
+func (o Options) Check() error {
+	ports := o.Nodes * org.Ports
+	switch {
+	case o.Nodes < MinNodes || o.Nodes > MaxNodes:
 		return fmt.Errorf("--nodes %d: want %d to %d", o.Nodes, MinNodes, MaxNodes)
-	}
-	if o.Slices < phantomSeries || o.Slices > MaxSlices {
+	case o.Slices < phantomSeries || o.Slices > MaxSlices:
 		return fmt.Errorf("--slices %d: want %d to %d", o.Slices, phantomSeries, MaxSlices)
+	case o.BasePort != 0 && (o.BasePort < 1024 || o.BasePort+ports > 65536):
+		return fmt.Errorf("--base-port %d: want one from 1024 to %d, for the %d ports from it on", o.BasePort, 65536-ports, ports)
 	}
+	return nil
+}
+
+// Run runs a demo with options that pass Check. It returns nil when everything was as it must be and, without Once, ctx
+// is done.
+func Run(ctx context.Context, o Options) (err error) {
 	if err := checkFolder(o.DICOM); err != nil {
 		return err
 	}

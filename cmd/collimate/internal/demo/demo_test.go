@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -27,12 +28,22 @@ func TestFindPorts(t *testing.T) {
 	if _, err := findPorts(t.Context(), taken-1, MinNodes); err == nil || !strings.Contains(err.Error(), "is in use") {
 		t.Errorf("a port that is taken by UDP: got %v", err)
 	}
+}
+
+func TestCheck(t *testing.T) {
 	for _, test := range []struct {
-		base int
-		want bool
-	}{{1023, false}, {65536 - MinNodes*org.Ports + 1, false}} {
-		if _, err := findPorts(t.Context(), test.base, MinNodes); (err == nil) != test.want {
-			t.Errorf("base %d: got %v, want accepted %t", test.base, err, test.want)
+		nodes, slices, base int
+		want                string // how the error begins
+	}{
+		{MinNodes, phantomSeries, 0, "<nil>"}, {MaxNodes, MaxSlices, 1024, "<nil>"}, {MinNodes, 2, 65536 - MinNodes*org.Ports, "<nil>"},
+		{MinNodes - 1, 2, 0, "--nodes 3: want 4 to 16"}, {MaxNodes + 1, 2, 0, "--nodes 17: "},
+		{MinNodes, phantomSeries - 1, 0, "--slices 1: want 2 to 8192"}, {MinNodes, MaxSlices + 1, 0, "--slices 8193: "},
+		{MinNodes, 2, 1023, "--base-port 1023: want one from 1024 to 65520, for the 16 ports"}, {MinNodes, 2, -1, "--base-port -1: "},
+		{MinNodes, 2, 65536 - MinNodes*org.Ports + 1, "--base-port 65521: "},
+	} {
+		err := Options{Nodes: test.nodes, Slices: test.slices, BasePort: test.base}.Check()
+		if !strings.HasPrefix(fmt.Sprint(err), test.want) {
+			t.Errorf("%+v: got %v", test, err)
 		}
 	}
 }

@@ -28,9 +28,6 @@ const portAttempts = 50
 func findPorts(ctx context.Context, base, n int) (int, error) {
 	count := n * org.Ports
 	if base != 0 {
-		if base < 1024 || base+count > 65536 {
-			return 0, fmt.Errorf("--base-port %d: want one from 1024 to %d, for the %d ports from it on", base, 65536-count, count)
-		}
 		if err := free(ctx, base, count); err != nil {
 			return 0, fmt.Errorf("%w: choose another --base-port, or leave it out to have free ports found", err)
 		}

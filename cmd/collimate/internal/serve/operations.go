@@ -205,8 +205,8 @@ func (o *organisation) Watcher(context.Context) (*admin.Watcher, error) {
 		return nil, errNoSource
 	}
 	s := o.watcher.Status()
-	w := &admin.Watcher{Watching: o.config.Publishing.Watch, Looked: s.Looked, Waiting: s.Waiting, Missing: s.Missing, Published: s.Published,
-		Amended: s.Amended, Held: s.Held, Withdrawn: s.Withdrawn, Troubles: troubles(s.Troubles)}
+	w := &admin.Watcher{Watching: o.config.Publishing.Watch, Looked: s.Looked, Waiting: s.Waiting, Missing: s.Missing, Rejected: s.Rejected,
+		Published: s.Published, Amended: s.Amended, Held: s.Held, Withdrawn: s.Withdrawn, Troubles: troubles(s.Troubles)}
 	if s.Error != nil {
 		w.Error = s.Error.Error()
 	}

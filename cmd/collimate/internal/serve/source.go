@@ -18,7 +18,6 @@ import (
 	"collimate/gateway/catalog"
 	"collimate/gateway/documents"
 	"collimate/gateway/publisher"
-	"collimate/gateway/registry"
 	"collimate/keys"
 	"collimate/ledger"
 	"collimate/pacs/transcode"
@@ -125,12 +124,8 @@ func (o *organisation) openStores(ctx context.Context) (err error) {
 		return err
 	}
 	o.onClose(o.catalog.Close)
-	store, err := c.DataSource()
-	if err != nil {
+	if o.registry, err = openRegistry(ctx, c); err != nil {
 		return fmt.Errorf("registry.store: %w", err)
-	}
-	if o.registry, err = registry.Open(ctx, store); err != nil {
-		return fmt.Errorf("opening the registry: %w", err)
 	}
 	o.onClose(o.registry.Close)
 	if o.documents, err = documents.Open(ctx, c.Path(config.DocumentsDir), o.registry.HasHash); err != nil {

@@ -194,7 +194,7 @@ func (x *index) save(study string, r *record) error {
 		x.count++
 	}
 	if x.count > x.max {
-		return x.evict()
+		return x.evict(name)
 	}
 	return nil
 }
@@ -214,8 +214,9 @@ func (x *index) remove(study string) {
 	}
 }
 
-// evict removes a tenth of the records, those that were asked for longest ago, so that it is seldom called.
-func (x *index) evict() error {
+// evict removes a tenth of the records, those that were asked for longest ago, so that it is seldom called. The newest
+// stays: the clock of a file system may not tell it from the one before.
+func (x *index) evict(newest string) error {
 	names, err := x.names()
 	if err != nil {
 		return err
@@ -226,13 +227,13 @@ func (x *index) evict() error {
 	}
 	var all []aged
 	for _, name := range names {
-		if info, err := x.root.Stat(name); err == nil && strings.HasSuffix(name, ".json") {
+		if info, err := x.root.Stat(name); err == nil && name != newest && strings.HasSuffix(name, ".json") {
 			all = append(all, aged{name, info.ModTime()})
 		}
 	}
 	slices.SortFunc(all, func(a, b aged) int { return a.used.Compare(b.used) })
-	x.count = len(all)
-	for _, a := range all[:max(0, len(all)-x.max*9/10)] {
+	x.count = len(all) + 1
+	for _, a := range all[:max(0, x.count-x.max*9/10)] {
 		if err := x.root.Remove(a.name); err != nil {
 			return err
 		}

@@ -31,13 +31,13 @@ var ledgerCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	},
 	// spoil CONFIG block|state: changes the last byte of a transaction in a block, or of a study in the state.
 	"spoil": func(ts *testscript.TestScript, _ bool, args []string) {
-		name, part := "blockstore.db", ledger.StudyID(scriptStudy)
+		name, order, part := "blockstore.db", pebble.DefaultComparer, ledger.StudyID(scriptStudy)
 		if args[1] == "state" {
-			name = "ledger.db"
+			name, order = "ledger.db", store.Comparer
 		}
 		c, err := config.Load(ts.MkAbs(args[0]), nil)
 		ts.Check(err)
-		ts.Check(spoil(c.Path(config.LedgerDir, "data", name), part[:]))
+		ts.Check(spoil(c.Path(config.LedgerDir, "data", name), order, part[:]))
 	},
 	// flip FILE OFFSET: changes a bit; an offset below 0 counts from the end.
 	"flip": func(ts *testscript.TestScript, _ bool, args []string) {
@@ -139,8 +139,8 @@ func history(ctx context.Context, e *consensus.Engine, dir string, g *consensus.
 }
 
 // spoil changes the last byte of the first value in a database that holds part, in its key or itself.
-func spoil(dir string, part []byte) error {
-	db, err := pebble.Open(dir, &pebble.Options{FormatMajorVersion: pebble.FormatTableFormatV6, ErrorIfNotExists: true, Logger: silent{}})
+func spoil(dir string, order *pebble.Comparer, part []byte) error {
+	db, err := pebble.Open(dir, &pebble.Options{Comparer: order, FormatMajorVersion: pebble.FormatTableFormatV6, ErrorIfNotExists: true, Logger: silent{}})
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"collimate/ledger/tree"
 )
 
 // In Pebble the state stands under its own keys (ledger-spec 4.1), the store's own marks and then the entries of the tree
@@ -12,7 +14,16 @@ import (
 const firstOwn = 0xf0
 
 // format names what this version writes. A change of it makes every node join its network anew.
-const format = "collimate/ledger-store/v2"
+const format = "collimate/ledger-store/v3"
+
+// Comparer orders keys bytewise. Whoever opens the database by itself needs it.
+var Comparer = newComparer()
+
+func newComparer() *pebble.Comparer {
+	c := *pebble.DefaultComparer
+	c.Name, c.Split = format, tree.Split
+	return &c
+}
 
 // keyFormat holds the format once there is a state.
 var keyFormat = []byte{firstOwn, 'f'}

@@ -12,6 +12,9 @@ const (
 	// baseBytes is the size of the first level that tables are merged into. A greater one spares a level, and each level costs
 	// some ten rewrites of a record.
 	baseBytes = 256 << 20
+	// mergeTables is twice how many written tables may lie over each other before they are merged into the first level, all
+	// of which is rewritten then. Pebble's own 4 doubles what is rewritten; filters tell reads which tables to pass by.
+	mergeTables = 16
 	// indexBlockBytes is the size of the blocks that say where the blocks of a table are. Small ones are needed so seldom,
 	// each, that the cache drops them, and are read again for every second record at ten million.
 	indexBlockBytes = 256 << 10

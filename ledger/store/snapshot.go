@@ -210,7 +210,11 @@ func (c *cursor) Close() (err error) {
 }
 
 func scan(it *pebble.Iterator, from, to []byte, visit func(key, value []byte) error) error {
-	for ok := it.SeekGE(from); ok && bytes.Compare(it.Key(), to) < 0; ok = it.Next() {
+	seek := it.SeekGE
+	if n := tree.Split(from); n < len(from) && bytes.HasPrefix(to, from[:n]) {
+		seek = it.SeekPrefixGE
+	}
+	for ok := seek(from); ok && bytes.Compare(it.Key(), to) < 0; ok = it.Next() {
 		value, err := it.ValueAndErr()
 		if err != nil {
 			return fmt.Errorf("reading the ledger store: %w", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -88,6 +89,7 @@ func openPebble(dir string, o Options) (*pebble.DB, error) {
 	defer cache.Unref() // the DB holds its own reference
 	p := &pebble.Options{
 		Cache:              cache,
+		Comparer:           Comparer,
 		FS:                 o.FS,
 		ReadOnly:           o.ReadOnly,
 		ErrorIfNotExists:   o.ReadOnly,
@@ -95,12 +97,22 @@ func openPebble(dir string, o Options) (*pebble.DB, error) {
 		Logger:             logger{o.Logger},
 		MemTableSize:       memTableBytes,
 		LBaseMaxBytes:      baseBytes,
+
+		L0CompactionThreshold: mergeTables,
+		L0StopWritesThreshold: 2 * mergeTables,
+	}
+	p.Experimental.SpanPolicyFunc = func([]byte) (policy pebble.SpanPolicy, end []byte, err error) {
+		// What shares a prefix are no versions of each other, of which only the last would be read.
+		return pebble.SpanPolicy{DisableValueSeparationBySuffix: true}, nil, nil
 	}
 	for i := range p.Levels {
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)
 		p.Levels[i].IndexBlockSize = indexBlockBytes
 	}
 	db, err := pebble.Open(dir, p)
+	if err != nil && strings.Contains(err.Error(), "comparer name") {
+		err = fmt.Errorf("%w: %w", ErrFormat, err)
+	}
 	if err != nil {
 		return nil, err
 	}

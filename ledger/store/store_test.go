@@ -456,19 +456,21 @@ func TestOtherFormat(t *testing.T) {
 	headKey, head := ledger.HeadEntry(ledger.Head{Height: 7, Time: timeOf(7), AppHash: []byte("a chain of hashes")})
 	for name, entry := range map[string][2][]byte{
 		"a head without a mark": {headKey, head},
-		"a later format":        {{0xf0, 'f'}, []byte("collimate/ledger-store/v3")},
+		"a later format":        {{0xf0, 'f'}, []byte("collimate/ledger-store/v4")},
 		"something else":        {[]byte("x"), []byte("y")},
 	} {
-		disk := vfs.NewMem()
-		db, err := pebble.Open("ledger", &pebble.Options{FS: disk, FormatMajorVersion: pebble.FormatTableFormatV6})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(db.Set(entry[0], entry[1], pebble.Sync), db.Close()); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := store.Open("ledger", store.Options{FS: disk}); !errors.Is(err, store.ErrFormat) {
-			t.Errorf("%s: got %v, want %v", name, err, store.ErrFormat)
+		for _, comparer := range []*pebble.Comparer{store.Comparer, pebble.DefaultComparer} {
+			disk := vfs.NewMem()
+			db, err := pebble.Open("ledger", &pebble.Options{FS: disk, Comparer: comparer, FormatMajorVersion: pebble.FormatTableFormatV6})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(db.Set(entry[0], entry[1], pebble.Sync), db.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := store.Open("ledger", store.Options{FS: disk}); !errors.Is(err, store.ErrFormat) {
+				t.Errorf("%s, ordered by %s: got %v, want %v", name, comparer.Name, err, store.ErrFormat)
+			}
 		}
 	}
 }

@@ -2,12 +2,14 @@ package tree
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 )
 
 // Build returns the subtree under the first n bits of prefix, at most 16, and hands its entries to set, but for the nodes
-// above depth 16, which are not stored. The leaves are all that lie there; it sorts them.
+// above depth 20, which are not stored. The leaves are all that lie there; it sorts them.
 func Build(leaves []Leaf, prefix Hash, n int, set func(key, value []byte) error) (Subtree, error) {
 	slices.SortFunc(leaves, byPath)
 	for i := range leaves {
@@ -22,7 +24,7 @@ func Build(leaves []Leaf, prefix Hash, n int, set func(key, value []byte) error)
 			return Subtree{}, err
 		}
 	}
-	slots := make([]Subtree, 1<<(topDepth-n))
+	var slots []slot
 	for len(leaves) > 0 {
 		at, _ := span(leaves[0].Path, topDepth)
 		i := 1
@@ -36,21 +38,42 @@ func Build(leaves []Leaf, prefix Hash, n int, set func(key, value []byte) error)
 		if err := set(nodeKey(at, topDepth), encodeNode(s)); err != nil {
 			return Subtree{}, err
 		}
-		slot := int(at[0])<<8 | int(at[1])
-		slots[slot&(len(slots)-1)], leaves = s, leaves[i:]
+		slots, leaves = append(slots, slot{number(at), s}), leaves[i:]
 	}
-	return Fold(slots), nil
+	return over(slots, n), nil
+}
+
+// slot is a node at topDepth.
+type slot struct {
+	number uint32 // its prefix
+	sum    Subtree
+}
+
+func number(prefix Hash) uint32 { return binary.BigEndian.Uint32(prefix[:]) >> (32 - topDepth) }
+
+// over returns the node at a depth over all slots that lie below it and have leaves, in their order.
+func over(slots []slot, depth int) Subtree {
+	switch {
+	case len(slots) == 0:
+		return Subtree{}
+	case depth == topDepth:
+		return slots[0].sum
+	}
+	right, _ := slices.BinarySearchFunc(slots, 1, func(s slot, bit uint32) int {
+		return cmp.Compare(s.number>>(topDepth-1-depth)&1, bit)
+	})
+	return Join(over(slots[:right], depth+1), over(slots[right:], depth+1))
 }
 
 // Check works out the tree again from its leaves, and returns it. An error wraps ErrDamaged and names the first node that
 // differs. Both Readers read the same entries; the nodes are looked up during the scan of the leaves.
 func Check(leaves, nodes Reader) (Subtree, error) {
-	c := check{r: nodes, slots: make([]Subtree, 1<<topDepth)}
+	c := check{r: nodes}
 	err := leaves.Scan([]byte{tableLeaf}, []byte{tableLeaf + 1}, func(key, value []byte) error {
-		if len(key) != 1+32 || len(value) != 32 {
-			return damaged("a leaf of %d and %d bytes", len(key), len(value))
+		leaf, err := leafOf(key, value)
+		if err != nil {
+			return err
 		}
-		leaf := Leaf{Path: Hash(key[1:]), Value: Hash(value)}
 		if len(c.slot) > 0 && common(&c.slot[0].Path, &leaf.Path) < topDepth {
 			if err := c.finish(); err != nil {
 				return err
@@ -76,14 +99,14 @@ func Check(leaves, nodes Reader) (Subtree, error) {
 	if err != nil {
 		return Subtree{}, fmt.Errorf("checking the state tree: %w", err)
 	}
-	return Fold(c.slots), nil
+	return over(c.slots, 0), nil
 }
 
 // check is a Check under way.
 type check struct {
 	r     Reader // of the nodes
 	slot  []Leaf // under one prefix of topDepth bits
-	slots []Subtree
+	slots []slot
 	nodes int
 }
 
@@ -97,7 +120,7 @@ func (c *check) finish() error {
 	if err != nil {
 		return err
 	}
-	c.slots[int(at[0])<<8|int(at[1])], c.slot = s, c.slot[:0]
+	c.slots, c.slot = append(c.slots, slot{number(at), s}), c.slot[:0]
 	return c.compare(nodeKey(at, topDepth), encodeNode(s))
 }
 

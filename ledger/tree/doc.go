@@ -9,16 +9,16 @@
 //	                           inner = SHA-256(0x01 || left || right)
 //
 // What is stored are small entries beside the state: one for each leaf, and one for each subtree that is worth
-// remembering, which are those at a depth of 16 bits, and below that those at every fourth bit whose parent, four
+// remembering, which are those at a depth of 20 bits, and below that those at every fourth bit whose parent, four
 // bits up, has more than bucketLeaves leaves. The hashes between are computed as needed, those above stay in memory:
 //
-//	depth 0 ... 16   in memory, 3 MB at most            node  0xf1 depth/4 prefix -> leaves, hash
-//	depth 20         stored where there are many leaves, and in memory once it has been needed: 50 MB at most
+//	depth 0 ... 20   in memory, 60 MB at most            node  0xf1 depth/4 prefix -> leaves, hash
 //	depth 24 ...     stored where there are many leaves
-//	at most 32 leaves: scanned and hashed               leaf  0xf2 path           -> SHA-256(value)
+//	at most 32 leaves: scanned and hashed               leaf  0xf2 prefix path    -> SHA-256(value)
 //
-// A write costs two or three short scans and four small entries, however large the state is. Pages of hashes that
-// are rewritten at each change would cost a kilobyte each (docs/adr/0006-state-tree.md).
+// Up to 30 million records a write costs one short scan and two small entries, and beyond that one more of each for
+// sixteen times as many. Pages of hashes that are rewritten at each change would cost a kilobyte each
+// (docs/adr/0006-state-tree.md).
 //
 // The package is pure: entries are read through Reader and handed to the caller to be written. A Tree is one version,
 // immutable, and may be used concurrently.

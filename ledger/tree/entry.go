@@ -13,8 +13,23 @@ const FirstKey = 0xf1
 // The first byte of an entry's key.
 const (
 	tableNode = 0xf1 // then depth/4 in a byte and the bytes that the prefix reaches into, zero bits behind it
-	tableLeaf = 0xf2 // then the path
+	tableLeaf = 0xf2 // then the first 20 bits of the path in three bytes, zero bits behind them, and all of it but two bytes
 )
+
+const (
+	// leafPrefix is the length of what the keys of all leaves share that lie under one node at topDepth, and no other keys.
+	leafPrefix = 1 + (topDepth+7)/8
+	leafLength = leafPrefix + 32 - topDepth/8
+)
+
+// Split returns the length of a key's prefix: leaves are scanned by it. A store with filters of prefixes need not look
+// for leaves where there are none.
+func Split(key []byte) int {
+	if len(key) > leafPrefix && key[0] == tableLeaf {
+		return leafPrefix
+	}
+	return len(key)
+}
 
 // Reader reads the entries of a tree.
 type Reader interface {
@@ -30,7 +45,23 @@ func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrDamaged, fmt.Sprintf(format, args...))
 }
 
-func leafKey(path Hash) []byte { return append([]byte{tableLeaf}, path[:]...) }
+func leafKey(path Hash) []byte {
+	const whole = topDepth / 8
+	key := append(make([]byte, 0, leafLength+1), tableLeaf)
+	key = append(append(key, path[:whole]...), path[whole]&^(0xff>>(topDepth%8)))
+	return append(key, path[whole:]...)
+}
+
+// leafOf is the leaf of an entry.
+func leafOf(key, value []byte) (leaf Leaf, err error) {
+	if len(key) != leafLength || len(value) != 32 {
+		return leaf, damaged("a leaf of %d and %d bytes", len(key), len(value))
+	}
+	copy(leaf.Path[:], key[1:])
+	copy(leaf.Path[topDepth/8:], key[leafPrefix:])
+	leaf.Value = Hash(value)
+	return leaf, nil
+}
 
 func nodeKey(prefix Hash, depth int) []byte {
 	return append([]byte{tableNode, byte(depth / step)}, prefix[:(depth+7)/8]...)
@@ -74,8 +105,8 @@ func nodes(r Reader, prefix Hash, under, depth int, visit func(prefix Hash, s Su
 	})
 }
 
-// children returns the nodes one step below a node.
-func children(r Reader, prefix Hash, depth int, node Subtree) (all [1 << step]Subtree, err error) {
+// children returns the nodes one step below a node, from what is stored.
+func children(r Reader, prefix Hash, depth int, node Subtree) (all fan, err error) {
 	var leaves uint64
 	err = nodes(r, prefix, depth, depth+step, func(below Hash, s Subtree) error {
 		all[nibble(&below, depth)] = s
@@ -88,26 +119,16 @@ func children(r Reader, prefix Hash, depth int, node Subtree) (all [1 << step]Su
 	return all, err
 }
 
-// below returns the nodes one step below a node, from those that are kept of it if there are any.
-func below(r Reader, prefix Hash, depth int, node Subtree, kept *page) ([1 << step]Subtree, error) {
-	if kept != nil {
-		return kept.children, nil
-	}
-	return children(r, prefix, depth, node)
-}
-
 // leaves appends the leaves under a prefix to list, which must turn out to be as many as the node says.
 func leaves(r Reader, list []Leaf, prefix Hash, depth int, node Subtree) ([]Leaf, error) {
 	first, last := span(prefix, depth)
 	err := r.Scan(leafKey(first), append(leafKey(last), 0), func(key, value []byte) error {
-		if len(key) != 1+32 || len(value) != 32 {
-			return damaged("a leaf of %d and %d bytes", len(key), len(value))
+		leaf, err := leafOf(key, value)
+		if err == nil && uint64(len(list)) == node.Leaves {
+			err = damaged("more than %d leaves below %x at depth %d", node.Leaves, prefix, depth)
 		}
-		if uint64(len(list)) == node.Leaves {
-			return damaged("more than %d leaves below %x at depth %d", node.Leaves, prefix, depth)
-		}
-		list = append(list, Leaf{Path: Hash(key[1:]), Value: Hash(value)})
-		return nil
+		list = append(list, leaf)
+		return err
 	})
 	if err == nil && uint64(len(list)) != node.Leaves {
 		err = damaged("%d leaves below %x at depth %d, want %d", len(list), prefix, depth, node.Leaves)

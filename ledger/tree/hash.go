@@ -133,7 +133,7 @@ func child(prefix Hash, depth, n int) Hash {
 }
 
 // sum folds the children of a node.
-func sum(children *[1 << step]Subtree) Subtree {
+func sum(children *fan) Subtree {
 	work := *children
 	return Fold(work[:])
 }

@@ -5,8 +5,8 @@ const (
 	maxDepth = 256
 	// step is the number of levels from one stored node to those below it: 16 of them, 0.7 KB, make one scan.
 	step = 4
-	// topDepth is the depth down to which nodes are kept in memory: 65,536 of 40 bytes and those above them.
-	topDepth = 16
+	// topDepth is the depth down to which nodes are kept in memory: a million of 40 bytes and those above them.
+	topDepth = 20
 	// bucketLeaves is the number of leaves that are hashed anew rather than divided: 63 hashes of about 0.1 us, less than
 	// to look up one more node. The layout depends on it, the root does not.
 	bucketLeaves = 32

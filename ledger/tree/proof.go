@@ -29,12 +29,12 @@ func (t *Tree) Prove(key []byte) (*Proof, error) {
 	node, page := t.sum, t.top
 	depth := 0
 	for ; node.Leaves > bucketLeaves || node.Leaves > 1 && depth < topDepth; depth += step {
-		nodes, err := below(t.r, path, depth, node, page)
-		if err != nil {
+		var nodes fan
+		var err error
+		if depth < topDepth {
+			nodes, page = page.children, page.pages[nibble(&path, depth)]
+		} else if nodes, err = children(t.r, path, depth, node); err != nil {
 			return nil, fmt.Errorf("proving a key: %w", err)
-		}
-		if page != nil {
-			page = page.pages[nibble(&path, depth)]
 		}
 		if node = p.descend(&nodes, &path); node.Leaves <= 1 {
 			break
@@ -63,7 +63,7 @@ func (t *Tree) Prove(key []byte) (*Proof, error) {
 }
 
 // descend goes down one step, or until at most one leaf is left, and returns what is there.
-func (p *Proof) descend(below *[1 << step]Subtree, path *Hash) Subtree {
+func (p *Proof) descend(below *fan, path *Hash) Subtree {
 	within := below[:]
 	for {
 		half := len(within) / 2

@@ -15,14 +15,32 @@ type Tree struct {
 	sum Subtree
 }
 
-// page is a node above topDepth, or one at topDepth with stored nodes beneath it. The latter are read when they are
-// first needed; nil stands for one that has not been.
+// page is a node above topDepth with those one step below it.
 type page struct {
-	children [1 << step]Subtree
-	pages    [1 << step]*page // of the children
+	pages    [1 << step]*page // of the children, if they are above topDepth; first, so that the garbage collector looks no further
+	children fan
+	quarters [quarter]Subtree // half a step below, so that a change of a child takes 6 hashes and not 15
 }
 
-// Load returns the tree whose entries r holds. It reads those at topDepth, at most 65,536.
+// quarter is how many children a quarter of a page has, and how many quarters there are.
+const quarter = 1 << (step / 2)
+
+// fold works out a quarter from its children.
+func (p *page) fold(n int) {
+	work := [quarter]Subtree(p.children[n*quarter:])
+	p.quarters[n] = Fold(work[:])
+}
+
+// sum returns the node itself.
+func (p *page) sum() Subtree {
+	work := p.quarters
+	return Fold(work[:])
+}
+
+// fan are the nodes one step below a node.
+type fan [1 << step]Subtree
+
+// Load returns the tree whose entries r holds. It reads those at topDepth, at most a million.
 func Load(r Reader) (*Tree, error) {
 	t := &Tree{r: r, top: new(page)}
 	err := nodes(r, Hash{}, 0, topDepth, func(prefix Hash, s Subtree) error {
@@ -44,14 +62,17 @@ func Load(r Reader) (*Tree, error) {
 	return t, nil
 }
 
-// summarise fills in the children of the pages above the lowest, when none is kept below topDepth yet.
+// summarise fills in the children of the pages above the lowest.
 func (p *page) summarise() Subtree {
 	for n, below := range p.pages {
 		if below != nil {
 			p.children[n] = below.summarise()
 		}
 	}
-	return sum(&p.children)
+	for q := range p.quarters {
+		p.fold(q)
+	}
+	return p.sum()
 }
 
 // On returns the same version, read through r.
@@ -118,7 +139,7 @@ func (t *Tree) Update(writes iter.Seq2[[]byte, []byte], set func(key, value []by
 	if err != nil {
 		return nil, fmt.Errorf("updating the state tree: %w", err)
 	}
-	return &Tree{t.r, top, sum(&top.children)}, nil
+	return &Tree{t.r, top, top.sum()}, nil
 }
 
 // update is an Update under way.
@@ -145,29 +166,40 @@ func (u *update) page(p *page, prefix Hash, depth int, changes []change) (*page,
 	if p != nil {
 		*fresh = *p
 	}
+	var changed [quarter]bool
 	for len(changes) > 0 {
 		n, these, rest := next(changes, depth)
 		changes = rest
-		at := child(prefix, depth, n)
-		if depth+step < topDepth {
-			below, err := u.page(fresh.pages[n], at, depth+step, these)
-			if err != nil {
-				return nil, err
-			}
-			fresh.pages[n], fresh.children[n] = below, sum(&below.children)
-			continue
-		}
-		was := fresh.children[n]
-		now, below, err := u.node(at, depth+step, was, fresh.pages[n], these)
+		now, err := u.child(fresh, child(prefix, depth, n), depth+step, n, these)
 		if err != nil {
 			return nil, err
 		}
-		if err := u.setNode(at, depth+step, was, now); err != nil {
-			return nil, err
+		fresh.children[n], changed[n/quarter] = now, true
+	}
+	for n, c := range changed {
+		if c {
+			fresh.fold(n)
 		}
-		fresh.children[n], fresh.pages[n] = now, below
 	}
 	return fresh, nil
+}
+
+// child returns what takes the place of a child of a page, which gets the page of it.
+func (u *update) child(p *page, prefix Hash, depth, n int, changes []change) (Subtree, error) {
+	if depth < topDepth {
+		below, err := u.page(p.pages[n], prefix, depth, changes)
+		if err != nil {
+			return Subtree{}, err
+		}
+		p.pages[n] = below
+		return below.sum(), nil
+	}
+	was := p.children[n]
+	now, err := u.node(prefix, depth, was, changes)
+	if err != nil {
+		return Subtree{}, err
+	}
+	return now, u.setNode(prefix, depth, was, now)
 }
 
 // setNode writes a node that has changed.
@@ -181,40 +213,34 @@ func (u *update) setNode(prefix Hash, depth int, was, now Subtree) error {
 	return u.set(nodeKey(prefix, depth), encodeNode(now))
 }
 
-// node returns what takes the place of a node at topDepth or below it, and writes what is beneath it. kept are the
-// nodes one step below, nil if they have not been read; those after the change are returned.
-func (u *update) node(prefix Hash, depth int, node Subtree, kept *page, changes []change) (Subtree, *page, error) {
+// node returns what takes the place of a node at topDepth or below it, and writes what is beneath it.
+func (u *update) node(prefix Hash, depth int, node Subtree, changes []change) (Subtree, error) {
 	if node.Leaves <= bucketLeaves {
-		node, err := u.bucket(prefix, depth, node, changes)
-		return node, nil, err
+		return u.bucket(prefix, depth, node, changes)
 	}
-	was, err := below(u.r, prefix, depth, node, kept)
+	was, err := children(u.r, prefix, depth, node)
 	if err != nil {
-		return Subtree{}, nil, err
+		return Subtree{}, err
 	}
-	fresh := &page{children: was}
-	now := &fresh.children
+	now := was
 	for len(changes) > 0 {
 		n, these, rest := next(changes, depth)
 		changes = rest
-		if now[n], _, err = u.node(child(prefix, depth, n), depth+step, was[n], nil, these); err != nil {
-			return Subtree{}, nil, err
+		if now[n], err = u.node(child(prefix, depth, n), depth+step, was[n], these); err != nil {
+			return Subtree{}, err
 		}
 	}
-	node = sum(now)
+	node = sum(&now)
 	bucket := node.Leaves <= bucketLeaves // from now on
 	for n, keep := range now {
 		if bucket {
 			keep = Subtree{}
 		}
 		if err := u.setNode(child(prefix, depth, n), depth+step, was[n], keep); err != nil {
-			return Subtree{}, nil, err
+			return Subtree{}, err
 		}
 	}
-	if bucket {
-		fresh = nil
-	}
-	return node, fresh, nil
+	return node, nil
 }
 
 // bucket applies changes to a node without nodes beneath it, and divides it if it comes to have too many leaves.
@@ -258,7 +284,7 @@ func build(leaves []Leaf, prefix Hash, depth int, set func(key, value []byte) er
 	if len(leaves) <= bucketLeaves {
 		return under(leaves, depth), nil
 	}
-	var below [1 << step]Subtree
+	var below fan
 	for len(leaves) > 0 {
 		n, i := nibble(&leaves[0].Path, depth), 1
 		for i < len(leaves) && nibble(&leaves[i].Path, depth) == n {

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"testing"
 
 	"collimate/ledger/tree"
@@ -113,17 +112,23 @@ func update(t testing.TB, tr *tree.Tree, m memory, batch state) *tree.Tree {
 	return after.On(m)
 }
 
-// crowd returns a hundred keys whose paths agree in their first 16 bits with that of "crowd".
-var crowd = sync.OnceValue(func() (keys []string) {
-	want := sha256.Sum256([]byte("crowd"))
-	for i := 0; len(keys) < 100; i++ {
-		k := fmt.Sprint("crowd", i)
-		if got := sha256.Sum256([]byte(k)); got[0] == want[0] && got[1] == want[1] {
-			keys = append(keys, k)
-		}
+// crowd returns a hundred keys whose paths agree in their first 20 bits, as do one in a million.
+func crowd() (keys []string) {
+	for _, i := range []int{
+		595299, 2593927, 5345038, 5802099, 6973189, 6976366, 9391268, 10443039, 11687836, 15958309, 16530075, 17266002,
+		18855379, 20483907, 20901398, 21333962, 21548453, 22808004, 22822283, 24227601, 25233618, 25700668, 27594699, 28545233,
+		29273592, 34816485, 35130768, 35604491, 37804590, 38726004, 39254777, 40785382, 40828111, 42354903, 42850351, 43738271,
+		44877071, 44912478, 46352138, 46607922, 46962848, 47150620, 48735024, 49726753, 49953437, 50536276, 51495392, 53307775,
+		53393763, 53976306, 55477863, 57037321, 57062569, 58232669, 58276039, 58703272, 59366772, 60319979, 61692029, 64344322,
+		66128169, 67854317, 68599334, 69175011, 70051804, 70281775, 70572624, 71434086, 72085256, 72841634, 73107578, 74781365,
+		76172828, 77338285, 78341742, 79101268, 80621068, 81183866, 82816059, 84644380, 85210721, 86229196, 86790334, 87041296,
+		88383721, 88693363, 90237153, 94506811, 94721021, 96436441, 97111291, 97146783, 97844351, 98493247, 98904492, 99536920,
+		100099254, 100215785, 100724444, 101149630,
+	} {
+		keys = append(keys, fmt.Sprint("crowd", i))
 	}
 	return keys
-})
+}
 
 // TestUpdate compares the tree with the definition over random batches, among them keys that crowd in one place
 // far down, and checks that what is stored depends on the state alone.
@@ -325,3 +330,43 @@ func TestFails(t *testing.T) {
 type brokenReader struct{ err error }
 
 func (b brokenReader) Scan(_, _ []byte, _ func(key, value []byte) error) error { return b.err }
+
+// TestSplit: leaves have the order of their paths, and those under one node at a depth of 20 bits share the prefix by which they are scanned;
+// nodes have no prefix but themselves.
+func TestSplit(t *testing.T) {
+	entries, batch := memory{}, state{}
+	for i := range 5000 {
+		batch[fmt.Sprint(i)] = []byte{1}
+	}
+	empty, err := tree.Load(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := empty.Update(batch.all(), entries.set); err != nil {
+		t.Fatal(err)
+	}
+	var paths []tree.Hash
+	for key := range batch {
+		paths = append(paths, tree.Path([]byte(key)))
+	}
+	slices.SortFunc(paths, func(a, b tree.Hash) int { return bytes.Compare(a[:], b[:]) })
+	leaves := 0
+	for _, key := range slices.Sorted(maps.Keys(entries)) {
+		n := tree.Split([]byte(key))
+		if key[0] != 0xf2 {
+			if n != len(key) {
+				t.Errorf("the node %x has a prefix of %d bytes", key, n)
+			}
+			continue
+		}
+		path := paths[leaves]
+		leaves++
+		want := append([]byte{0xf2}, path[0], path[1], path[2]&0xf0)
+		if key[:n] != string(want) || tree.Split(want) != n || key[n:] != string(path[2:]) {
+			t.Errorf("the leaf of %x is %x, with a prefix of %d bytes", path, key, n)
+		}
+	}
+	if leaves != len(batch) {
+		t.Errorf("%d leaves of %d records", leaves, len(batch))
+	}
+}

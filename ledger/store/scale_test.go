@@ -122,6 +122,7 @@ func scaleTree(b *testing.B, n int) {
 	}
 	fill(b, s.DB(), n, commit)
 	grant(b, s, height)
+	scaleApply(b, s)
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
 	}
@@ -198,6 +199,46 @@ func grant(b *testing.B, s *store.Store, height int64) {
 		extend(b, s, height+1, append([]*ledger.Transaction{signed(b, "north", body)}, grants...))
 		height++
 	}
+}
+
+// scaleApply measures blocks of 2,000 transactions, each a grant on a study of its own: to parse them and verify their signatures, and to apply
+// and commit them.
+func scaleApply(b *testing.B, s *store.Store) {
+	const blocks, transactions = 2, 2_000
+	var parsing, applying time.Duration
+	for n := range blocks {
+		last, _, err := s.Last()
+		if err != nil {
+			b.Fatal(err)
+		}
+		var raws [][]byte
+		for i := range transactions {
+			study := studyOf(n*transactions + i)
+			raw, err := ledger.Sign(nil, testChain, ledger.AllowAccess{
+				Study: study, Commitment: ledger.NewCommitment([32]byte{grantBlind + 2}, keys.Grantee{ID: idOf(b, "south")}, study),
+				NotAfter: timeOf(last).Add(time.Hour).Unix(), Scope: ledger.ScopeAll,
+			}, keyOf("p1"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			raws = append(raws, raw)
+		}
+		used := cpu(b)
+		var txs []*ledger.Transaction
+		for _, raw := range raws {
+			tx, err := ledger.Parse(testChain, raw)
+			if err != nil {
+				b.Fatal(err)
+			}
+			txs = append(txs, tx)
+		}
+		parsing += cpu(b) - used
+		used = cpu(b)
+		extend(b, s, last+1, txs)
+		applying += cpu(b) - used
+	}
+	b.ReportMetric(float64(parsing.Microseconds())/blocks/transactions, "parse-cpu-us/tx")
+	b.ReportMetric(float64(applying.Microseconds())/blocks/transactions, "apply-cpu-us/tx")
 }
 
 // scaleDecide decides for somebody who is let in and for somebody who is not, on studies all over the state.

@@ -12,12 +12,17 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"collimate/ledger"
+	"collimate/ledger/store"
 )
 
 // tamper changes the databases of a stopped node behind its back.
 func tamper(t *testing.T, dir string, change func(db *pebble.DB)) {
 	t.Helper()
-	db, err := pebble.Open(dir, &pebble.Options{FormatMajorVersion: pebble.FormatTableFormatV6, Logger: quietPebble{}})
+	order := pebble.DefaultComparer
+	if filepath.Base(dir) == "ledger.db" {
+		order = store.Comparer
+	}
+	db, err := pebble.Open(dir, &pebble.Options{Comparer: order, FormatMajorVersion: pebble.FormatTableFormatV6, Logger: quietPebble{}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -184,7 +184,7 @@ func TestFiles(t *testing.T) {
 	if step, err := last(t, c, uid); err != nil || !strings.HasPrefix(step.Found, "2 instances, ") {
 		t.Errorf("got %+v, %v", step, err)
 	}
-	if step, err := last(t, c, "1.2.3"); err == nil || step.Advice != "the archive has no such study" {
+	if step, err := last(t, c, "1.2.3"); err == nil || !strings.HasSuffix(err.Error(), "no such study") || !strings.HasPrefix(step.Advice, "check the Study Instance UID") {
 		t.Errorf("absent: got %+v, %v", step, err)
 	}
 }

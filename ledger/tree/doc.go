@@ -12,7 +12,7 @@
 // remembering, which are those at a depth of 20 bits, and below that those at every fourth bit whose parent, four
 // bits up, has more than bucketLeaves leaves. The hashes between are computed as needed, those above stay in memory:
 //
-//	depth 0 ... 20   in memory, 60 MB at most            node  0xf1 depth/4 prefix -> leaves, hash
+//	depth 0 ... 20   in memory, 72 MB at most            node  0xf1 depth/4 prefix -> leaves, hash
 //	depth 24 ...     stored where there are many leaves
 //	at most 32 leaves: scanned and hashed               leaf  0xf2 prefix path    -> SHA-256(value)
 //

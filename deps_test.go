@@ -70,7 +70,7 @@ gateway/registry:   xds/metadata xds/query
 gateway/documents:  -
 gateway:            atna dicom gateway/catalog gateway/documents gateway/registry keys ledger pacs pacs/iocm pacs/pdi pacs/transcode saml soap soap/wss xds xds/metadata xds/query xds/xdsi xua
 gateway/publisher:  gateway gateway/catalog ledger pacs pacs/iocm
-ticket:             dicom gateway keys ledger
+ticket:             detcbor dicom gateway keys ledger
 node/api:           -
 node/query:         detcbor keys
 node/client:        keys ledger ledger/light node/query

@@ -18,6 +18,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"collimate/detcbor"
 	"collimate/keys"
 	"collimate/ledger"
 )
@@ -147,11 +148,7 @@ func (m message) signed(t testing.TB) []byte {
 // coreHeader encodes a protected header.
 func coreHeader(t testing.TB, h map[any]any) []byte {
 	t.Helper()
-	mode, err := cbor.CoreDetEncOptions().EncMode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := mode.Marshal(h)
+	b, err := detcbor.New(detcbor.Limits{Depth: 4, Elements: 16, Pairs: 16, NilIsNull: true}).Encode(h)
 	if err != nil {
 		t.Fatal(err)
 	}

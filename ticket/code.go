@@ -9,12 +9,11 @@ import (
 	"fmt"
 	"strings"
 
+	"collimate/detcbor"
 	"collimate/dicom"
 	"collimate/gateway"
 	"collimate/keys"
 	"collimate/ledger"
-
-	"github.com/fxamacker/cbor/v2"
 )
 
 // Prefix begins the text of every code of the version that this package writes.
@@ -35,14 +34,7 @@ type code struct {
 
 var encoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// encMode is immutable.
-var encMode = func() cbor.EncMode {
-	m, err := cbor.CoreDetEncOptions().EncMode()
-	if err != nil {
-		panic(err) // options that contradict each other
-	}
-	return m
-}()
+var format = detcbor.New(detcbor.Limits{Depth: 4, Elements: 16, Pairs: 16})
 
 // Encode returns the text of the QR code of a ticket. It returns gateway.ErrClaimed for one that opens nothing any more.
 func Encode(t *gateway.Ticket) (string, error) {
@@ -75,7 +67,7 @@ func Decode(text string) (*gateway.Ticket, error) {
 	raw, err := encoding.DecodeString(body)
 	var c code
 	if err == nil {
-		err = cbor.Unmarshal(raw[:max(0, len(raw)-sumSize)], &c)
+		err = format.Decode(raw[:max(0, len(raw)-sumSize)], &c)
 	}
 	// What does not come out as it went in has another sum, a longer form, a shorter key, or bits after its end.
 	if again, other := c.text(); err != nil || other != nil || again != text {
@@ -103,7 +95,7 @@ func (c *code) check() error {
 }
 
 func (c *code) text() (string, error) {
-	raw, err := encMode.Marshal(c)
+	raw, err := format.Encode(c)
 	if err != nil {
 		return "", fmt.Errorf("encoding the claim ticket: %w", err)
 	}

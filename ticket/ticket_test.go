@@ -95,7 +95,7 @@ func TestCodeDamaged(t *testing.T) {
 
 // Another encoding of the same is refused although its sum is right: one ticket is one code.
 func TestCodeOtherEncodings(t *testing.T) {
-	raw, err := encMode.Marshal(&code{ChainID: "n", Study: "1.2"})
+	raw, err := format.Encode(&code{ChainID: "n", Study: "1.2"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -135,18 +135,8 @@ func listen(t *testing.T) (*dimse.Server, int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		<-done
-	})
-	return s, l.Addr().(*net.TCPAddr).Port
+	at, _ := peer.Serve(t, s.Serve)
+	return s, at.Port
 }
 
 func open(t *testing.T, p remote.PACS) *remote.Archive {

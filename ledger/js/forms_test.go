@@ -16,8 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fxamacker/cbor/v2"
-
+	"collimate/detcbor"
 	"collimate/ledger"
 )
 
@@ -31,11 +30,7 @@ var signer = func() ed25519.PrivateKey {
 
 func encode(t *testing.T, v any) []byte {
 	t.Helper()
-	mode, err := cbor.CoreDetEncOptions().EncMode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := mode.Marshal(v)
+	b, err := detcbor.New(detcbor.Limits{Depth: 4, Elements: 16, Pairs: 16, NilIsNull: true}).Encode(v)
 	if err != nil {
 		t.Fatal(err)
 	}

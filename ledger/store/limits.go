@@ -2,7 +2,7 @@ package store
 
 const (
 	// cacheBytes is Pebble's block cache, of which it takes off what its tables in memory hold: one that is filled and one
-	// that is written out leave a third. That holds the nodes of the tree over ten million records, or the hot state of a
+	// that is written out leave a third. That holds what says where blocks are, at ten million records, or the hot state of a
 	// network of hospitals. Much more is slower: leaves are read once each, and to choose which of many blocks to drop
 	// takes longer than to read it again from the system's own cache.
 	cacheBytes = 192 << 20

@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/fxamacker/cbor/v2"
 
+	"collimate/detcbor"
 	"collimate/ledger/store"
 	"collimate/ledger/tree"
 	"collimate/ledger/vectortest"
@@ -169,11 +170,7 @@ type wireSubtree struct {
 
 func encoded(t *testing.T, v any) []byte {
 	t.Helper()
-	mode, err := cbor.CoreDetEncOptions().EncMode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := mode.Marshal(v)
+	b, err := detcbor.New(detcbor.Limits{Depth: 4, Elements: 16, Pairs: 16, NilIsNull: true}).Encode(v)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"collimate/dicom"
 	"collimate/pacs"
+	"collimate/pacs/pacstest/peer"
 )
 
 // sink keeps what is received, or refuses it.
@@ -48,18 +49,8 @@ func serve(t testing.TB, c ServerConfig) (string, *syncBuffer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		<-done
-	})
-	return l.Addr().String(), text
+	at, _ := peer.Serve(t, s.Serve)
+	return at.String(), text
 }
 
 // syncBuffer is a log that may be read while it is written.

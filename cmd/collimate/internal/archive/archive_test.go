@@ -1,12 +1,10 @@
 package archive
 
 import (
-	"context"
 	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -18,6 +16,7 @@ import (
 	"collimate/cmd/collimate/internal/config"
 	"collimate/dicom/phantom"
 	"collimate/pacs/dimse"
+	"collimate/pacs/pacstest/peer"
 )
 
 // load reads a configuration with the role source and more.
@@ -125,24 +124,14 @@ func TestCheckDIMSE(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		<-ended
-	})
+	at, stop := peer.Serve(t, server.Serve)
 	base := "archive:\n  kind: dimse\n  ae_title: PACS\n  timeout: 5s\n  address: "
-	step, err := last(t, load(t, base+l.Addr().String()+"\n  our_ae_title: STRANGER\n"), "")
+	step, err := last(t, load(t, base+at.String()+"\n  our_ae_title: STRANGER\n"), "")
 	if err == nil || step.What != "connect (C-ECHO)" || !strings.Contains(step.Advice, "enter the AE title STRANGER there") || !strings.Contains(step.Advice, "allow it to find and to GET") {
 		t.Errorf("a stranger: got %+v, %v", step, err)
 	}
 	var first Step
-	err = Check(t.Context(), load(t, base+l.Addr().String()+"\n  our_ae_title: KNOWN\n"), "", func(s Step) {
+	err = Check(t.Context(), load(t, base+at.String()+"\n  our_ae_title: KNOWN\n"), "", func(s Step) {
 		if first.What == "" {
 			first = s
 		}
@@ -150,11 +139,8 @@ func TestCheckDIMSE(t *testing.T) {
 	if err == nil || first.Err != nil || first.Found != "the PACS answers, and knows us" { // it has no C-FIND
 		t.Errorf("known: got %+v, %v", first, err)
 	}
-	closed := l.Addr().String()
-	cancel()
-	err = <-ended
-	ended <- err
-	if step, err := last(t, load(t, base+closed+"\n"), ""); err == nil || !strings.Contains(step.Advice, "the port in archive.address") {
+	stop()
+	if step, err := last(t, load(t, base+at.String()+"\n"), ""); err == nil || !strings.Contains(step.Advice, "the port in archive.address") {
 		t.Errorf("closed: got %+v, %v", step, err)
 	}
 }
